@@ -1,0 +1,29 @@
+export { type Clock, systemClock } from "./clock.ts";
+export type { Descriptor, Mount } from "./descriptor.ts";
+export { type Digest, hexOf, isDigest, parseDigest } from "./digest.ts";
+export {
+  aborted,
+  alreadyExists,
+  BerthError,
+  canceled,
+  dataLoss,
+  deadlineExceeded,
+  type ErrorKind,
+  failedPrecondition,
+  internalError,
+  invalidArgument,
+  isAlreadyExists,
+  isNotFound,
+  kindOf,
+  messageOf,
+  notFound,
+  outOfRange,
+  permissionDenied,
+  resourceExhausted,
+  unavailable,
+  unimplemented,
+  unknownError,
+} from "./errors.ts";
+export { checkId, MAX_ID_LENGTH } from "./id.ts";
+export { checkLabels, type Labels, MAX_LABEL_SIZE, withoutEmpty } from "./labels.ts";
+export { type Log, type LogFields, silent } from "./log.ts";

@@ -1,0 +1,64 @@
+// From a reference or an archive to a snapshot chain.
+import type { Descriptor, Mount } from "@berth/base";
+import type { ImageRecord, Scope } from "@berth/store";
+
+/** The parts of an OCI image configuration that a container is made from. */
+export interface ImageConfig {
+  readonly architecture: string;
+  readonly os: string;
+  readonly variant: string;
+  readonly config: {
+    readonly User: string;
+    readonly Env: readonly string[];
+    readonly Entrypoint: readonly string[];
+    readonly Cmd: readonly string[];
+    readonly WorkingDir: string;
+    readonly Labels: Readonly<Record<string, string>>;
+    readonly StopSignal: string;
+    readonly Volumes: readonly string[];
+  };
+  readonly diffIds: readonly string[];
+}
+
+export interface ResolvedImage {
+  readonly image: ImageRecord;
+  /** The manifest for this machine's platform. */
+  readonly manifest: Descriptor;
+  readonly configDescriptor: Descriptor;
+  readonly config: ImageConfig;
+  readonly layers: readonly Descriptor[];
+  /** Name of the committed snapshot that is the image's filesystem. */
+  readonly chainId: string;
+}
+
+export interface Images {
+  /** not-found for an unknown name; failed-precondition where content is missing. Every document read has a size cap. */
+  resolve(scope: Scope, name: string): Promise<ResolvedImage>;
+  /** Makes the snapshot chain of the image; what is there already is used. Returns the chain id. */
+  unpack(scope: Scope, image: ResolvedImage, snapshotter: string): Promise<string>;
+  /**
+   * Takes an archive (OCI layout or docker save; plain, gzip or zstd), stores its blobs and names its images.
+   * All under a lease, so that a failure leaves nothing.
+   */
+  importArchive(
+    scope: Scope,
+    archive: AsyncIterable<Uint8Array>,
+    options: { name: string; snapshotter: string; signal: AbortSignal },
+  ): Promise<ImageRecord[]>;
+}
+
+/** Layers onto mounts and back, in a confined child process. */
+export interface Differ {
+  /**
+   * Applies a layer (tar, tar+gzip, tar+zstd; OCI or docker media type) onto the mounts and returns the
+   * descriptor of the uncompressed tar. unimplemented for another media type.
+   */
+  apply(scope: Scope, layer: Descriptor, mounts: readonly Mount[], signal: AbortSignal): Promise<Descriptor>;
+  /** The changes from `lower` to `upper` as a layer in the content store. */
+  diff(
+    scope: Scope,
+    lower: readonly Mount[],
+    upper: readonly Mount[],
+    options: { mediaType: string; ref: string; labels: Readonly<Record<string, string>>; signal: AbortSignal },
+  ): Promise<Descriptor>;
+}

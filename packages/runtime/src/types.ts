@@ -1,0 +1,116 @@
+// From a container record to a live task: what the supervisor's services ask of the runtime.
+import type { Mount } from "@berth/base";
+import type { Any } from "@berth/proto/google/protobuf";
+
+/** created, running, paused…: containerd.v1.types.Status as a word. */
+export type ProcessStatus = "unknown" | "created" | "running" | "stopped" | "paused" | "pausing";
+
+export interface ProcessState {
+  /** Container id, or exec id. */
+  readonly id: string;
+  readonly pid: number;
+  readonly status: ProcessStatus;
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly terminal: boolean;
+  readonly exitStatus: number;
+  readonly exitedAt: Date | null;
+  readonly bundle: string;
+}
+
+export interface Exit {
+  readonly pid: number;
+  /** 0 to 255, 128 + signal where a signal ended it, 255 where nobody saw it end. */
+  readonly status: number;
+  readonly at: Date;
+}
+
+export interface CreateTask {
+  readonly id: string;
+  readonly rootfs: readonly Mount[];
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly terminal: boolean;
+  /** Path of a checkpoint image; empty for none. */
+  readonly checkpoint: string;
+  readonly options: Any | null;
+  /** Shim binary to use instead of the container's runtime; empty for that one. */
+  readonly runtimePath: string;
+}
+
+export interface ExecOptions {
+  readonly execId: string;
+  readonly terminal: boolean;
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly spec: Any | null;
+}
+
+/** A container that has a shim. `execId` "" is the init process. Every method has a deadline of its own. */
+export interface Task {
+  readonly namespace: string;
+  readonly id: string;
+  /** Of init; 0 before it is created. */
+  readonly pid: number;
+  readonly bundle: string;
+  /** Path of the shim. */
+  readonly shim: string;
+  state(execId: string, signal?: AbortSignal): Promise<ProcessState>;
+  start(execId: string): Promise<number>;
+  kill(execId: string, signal: number, all: boolean): Promise<void>;
+  exec(options: ExecOptions): Promise<void>;
+  /** Resolves at the exit, however long it takes. */
+  wait(execId: string, signal: AbortSignal): Promise<Exit>;
+  deleteExec(execId: string): Promise<Exit>;
+  resizePty(execId: string, width: number, height: number): Promise<void>;
+  closeIO(execId: string, stdin: boolean): Promise<void>;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  pids(): Promise<{ pid: number; info: Any | null }[]>;
+  stats(): Promise<Any | null>;
+  update(resources: Any | null, annotations: Readonly<Record<string, string>>): Promise<void>;
+  checkpoint(path: string, options: Any | null): Promise<void>;
+}
+
+export interface TaskManager {
+  /** already-exists where the container has a task; leaves nothing behind where it fails. */
+  create(namespace: string, options: CreateTask): Promise<Task>;
+  /** not-found where the container has no task. */
+  get(namespace: string, id: string): Task;
+  list(namespace: string): Task[];
+  /** Deletes the stopped task, its shim and its bundle. */
+  delete(namespace: string, id: string): Promise<Exit>;
+}
+
+/** One thing that happened. */
+export interface Envelope {
+  readonly timestamp: Date;
+  readonly namespace: string;
+  /** `/tasks/exit` */
+  readonly topic: string;
+  readonly event: Any;
+}
+
+/** Every event passes here; there is no replay. */
+export interface Exchange {
+  /** Stamps the time. Never waits for a subscriber. */
+  publish(namespace: string, topic: string, event: Any): void;
+  /** An event from a shim, with its own time. invalid-argument for a malformed topic, namespace or time. */
+  forward(envelope: Envelope): void;
+  /** Subscribes at once (before the first `next`); a subscriber that does not read is cut off at a bound. */
+  subscribe(filters: readonly string[], signal: AbortSignal): AsyncIterable<Envelope>;
+}
+
+export interface Runtime extends AsyncDisposable {
+  readonly tasks: TaskManager;
+  readonly events: Exchange;
+  /** Reconnects to the shims found on disk, several at a time; resolves when all were tried. */
+  reconnect(): Promise<void>;
+  /** Resolves once `reconnect` has decided about this container (at once where it is done or was not needed). */
+  settled(namespace: string, id: string): Promise<void>;
+  /** Lets go of the shims; they and their containers go on. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,211 @@
+// What the store keeps, and the contracts of its parts. Records are the store's own types: the wire is
+// frozen, the disk must be free to change.
+import type { Descriptor, Labels, Mount } from "@berth/base";
+
+/** Who asks: an rpc Call is one. An empty namespace is refused with failed-precondition "namespace is required". */
+export interface Scope {
+  readonly namespace: string;
+  /** Lease that what is made is attached to; empty for none; an unknown one is not-found. */
+  readonly lease: string;
+}
+
+/** google.protobuf.Any, kept verbatim. */
+export interface AnyValue {
+  readonly typeUrl: string;
+  readonly value: Uint8Array;
+}
+
+export interface NamespaceRecord {
+  readonly name: string;
+  readonly labels: Labels;
+}
+
+export interface ContainerRecord {
+  readonly id: string;
+  readonly labels: Labels;
+  readonly image: string;
+  readonly runtime: { readonly name: string; readonly options: AnyValue | null };
+  readonly spec: AnyValue | null;
+  readonly snapshotter: string;
+  readonly snapshotKey: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly extensions: Readonly<Record<string, AnyValue>>;
+  readonly sandbox: string;
+}
+
+export interface ImageRecord {
+  readonly name: string;
+  readonly labels: Labels;
+  readonly target: Descriptor;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface ContentInfo {
+  readonly digest: string;
+  readonly size: number;
+  readonly labels: Labels;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface IngestStatus {
+  readonly ref: string;
+  readonly offset: number;
+  readonly total: number;
+  readonly expected: string;
+  readonly startedAt: Date;
+  readonly updatedAt: Date;
+}
+
+export type SnapshotKind = "view" | "active" | "committed";
+
+export interface SnapshotInfo {
+  readonly name: string;
+  readonly parent: string;
+  readonly kind: SnapshotKind;
+  readonly labels: Labels;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+}
+
+export interface LeaseRecord {
+  readonly id: string;
+  readonly labels: Labels;
+  readonly createdAt: Date;
+}
+
+/** type: `content`, `ingests`, `snapshots/<snapshotter>` or `images`. */
+export interface LeaseResource {
+  readonly id: string;
+  readonly type: string;
+}
+
+/** Field paths of an update; empty replaces every mutable field. Unknown paths are invalid-argument. */
+export type FieldPaths = readonly string[];
+/** Filters in containerd's grammar, any of which must match; none matches everything. */
+export type Filters = readonly string[];
+
+export interface NamespaceStore {
+  get(name: string): NamespaceRecord;
+  list(): NamespaceRecord[];
+  create(record: NamespaceRecord): NamespaceRecord;
+  update(record: NamespaceRecord, paths: FieldPaths): NamespaceRecord;
+  /** failed-precondition while the namespace holds images, blobs, containers or snapshots. */
+  delete(name: string): void;
+}
+
+export interface ContainerStore {
+  get(scope: Scope, id: string): ContainerRecord;
+  list(scope: Scope, filters: Filters): ContainerRecord[];
+  create(scope: Scope, record: Omit<ContainerRecord, "createdAt" | "updatedAt">): ContainerRecord;
+  update(scope: Scope, record: Omit<ContainerRecord, "createdAt" | "updatedAt">, paths: FieldPaths): ContainerRecord;
+  delete(scope: Scope, id: string): void;
+}
+
+export interface ImageStore {
+  get(scope: Scope, name: string): ImageRecord;
+  list(scope: Scope, filters: Filters): ImageRecord[];
+  create(scope: Scope, record: Omit<ImageRecord, "createdAt" | "updatedAt">): ImageRecord;
+  update(scope: Scope, record: Omit<ImageRecord, "createdAt" | "updatedAt">, paths: FieldPaths): ImageRecord;
+  /** With `target`, not-found where the image points elsewhere by now. */
+  delete(scope: Scope, name: string, options?: { target?: string }): void;
+}
+
+/**
+ * An ingest under way. Its ref is locked until `close`; what was written survives and can be resumed.
+ * `commit` makes it a blob, once its size and digest are what was expected; the bytes are on disk before
+ * the blob has its name.
+ */
+export interface ContentWriter extends AsyncDisposable {
+  status(): IngestStatus;
+  /** Appends; a chunk may be reused once the promise has resolved. */
+  write(chunk: Uint8Array): Promise<void>;
+  truncate(size: number): Promise<void>;
+  /** sha256 of what was written so far. */
+  digest(): string;
+  /** `size` 0 and `expected` "" are not checked. Mismatches are failed-precondition, a present blob already-exists. */
+  commit(options: { size: number; expected: string; labels: Labels }): Promise<ContentInfo>;
+  close(): Promise<void>;
+}
+
+export interface ContentReader {
+  readonly size: number;
+  /** At most `length` bytes at `offset`; fewer at the end. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export interface ContentStore {
+  info(scope: Scope, digest: string): ContentInfo;
+  list(scope: Scope, filters: Filters): ContentInfo[];
+  update(scope: Scope, info: { digest: string; labels: Labels }, paths: FieldPaths): ContentInfo;
+  delete(scope: Scope, digest: string): void;
+  reader(scope: Scope, digest: string): Promise<ContentReader>;
+  /** Where the blob is; for a program that reads it itself. Not to be written. */
+  path(scope: Scope, digest: string): string;
+  /** already-exists where `expected` is present in the namespace; unavailable while another writer has the ref. */
+  writer(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
+  status(scope: Scope, ref: string): IngestStatus;
+  listStatuses(scope: Scope, filters: Filters): IngestStatus[];
+  abort(scope: Scope, ref: string): Promise<void>;
+}
+
+/**
+ * A filesystem in layers. `prepare` makes an active snapshot to be written through its mounts, `commit`
+ * turns it into a named parent for others, `view` makes a read-only one. The store makes directories; whoever
+ * owns the mount namespace makes the mounts.
+ */
+export interface Snapshotter {
+  readonly name: string;
+  prepare(scope: Scope, key: string, parent: string, labels: Labels): Promise<Mount[]>;
+  view(scope: Scope, key: string, parent: string, labels: Labels): Promise<Mount[]>;
+  mounts(scope: Scope, key: string): Promise<Mount[]>;
+  commit(scope: Scope, name: string, key: string, labels: Labels): Promise<void>;
+  remove(scope: Scope, key: string): Promise<void>;
+  stat(scope: Scope, key: string): SnapshotInfo;
+  update(scope: Scope, info: { name: string; labels: Labels }, paths: FieldPaths): SnapshotInfo;
+  list(scope: Scope, filters: Filters): SnapshotInfo[];
+  usage(scope: Scope, key: string): Promise<{ size: number; inodes: number }>;
+  /** Directories whose stack is the snapshot, topmost first: for reading a file without mounting. */
+  directories(scope: Scope, key: string): string[];
+}
+
+export interface LeaseStore {
+  create(namespace: string, record: { id: string; labels: Labels }): LeaseRecord;
+  delete(namespace: string, id: string): void;
+  list(namespace: string, filters: Filters): LeaseRecord[];
+  addResource(namespace: string, lease: string, resource: LeaseResource): void;
+  deleteResource(namespace: string, lease: string, resource: LeaseResource): void;
+  listResources(namespace: string, lease: string): LeaseResource[];
+}
+
+/** What a collection removed. */
+export interface Removed {
+  readonly namespace: string;
+  readonly kind: "image" | "content" | "snapshot" | "lease" | "ingest";
+  readonly id: string;
+  /** For snapshots. */
+  readonly snapshotter: string;
+}
+
+export interface Collector {
+  /** Runs a collection now, or joins the one that is waiting; resolves when it is done. */
+  collect(): Promise<readonly Removed[]>;
+  /** Called by the stores after each change; a collection follows as the scheduler's configuration says. */
+  onRemoved(listener: (removed: Removed) => void): Disposable;
+}
+
+export interface Store extends AsyncDisposable {
+  readonly namespaces: NamespaceStore;
+  readonly containers: ContainerStore;
+  readonly images: ImageStore;
+  readonly content: ContentStore;
+  readonly leases: LeaseStore;
+  readonly collector: Collector;
+  readonly snapshotters: readonly string[];
+  /** invalid-argument `snapshotter not loaded: NAME` for one that is not there. */
+  snapshotter(name: string): Snapshotter;
+  close(): Promise<void>;
+}
