@@ -1,0 +1,53 @@
+// The quick gate: everything that can be said without real containers, in under a minute.
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+const top = resolve(import.meta.dirname, "..");
+const node = process.execPath;
+const bin = (name: string) => join(top, "node_modules/.bin", name);
+
+const unitTests = readdirSync(join(top, "packages"))
+  .flatMap((name) => {
+    const folder = join(top, "packages", name, "test");
+    try {
+      return readdirSync(folder, { recursive: true, encoding: "utf8" }).map((file) => join(folder, file));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  })
+  .filter((file) => file.endsWith(".test.ts"));
+
+const steps: [name: string, command: string, args: string[]][] = [
+  ["types", bin("tsc"), ["--noEmit"]],
+  ["lint", bin("biome"), ["check", "--error-on-warnings"]],
+  ["layers", node, ["scripts/layers.ts"]],
+  ["generated code", node, ["scripts/generate.ts", "--check"]],
+  ["sizes", node, ["scripts/sizes.ts"]],
+  ["unit tests", node, ["--test", "--test-reporter=dot", ...unitTests]],
+];
+
+function run(command: string, args: readonly string[]): Promise<{ status: number; output: string }> {
+  return new Promise((done, fail) => {
+    const child = spawn(command, args, { cwd: top, stdio: ["ignore", "pipe", "pipe"] });
+    const chunks: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => chunks.push(chunk));
+    child.on("error", fail);
+    child.on("close", (code) => done({ status: code ?? 1, output: Buffer.concat(chunks).toString() }));
+  });
+}
+
+let failed = 0;
+for (const [name, command, args] of steps) {
+  const started = performance.now();
+  const { status, output } = await run(command, args);
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  console.log(`${status === 0 ? "ok    " : "FAILED"} ${name} (${seconds} s)`);
+  if (status !== 0) {
+    failed++;
+    console.log(output);
+  }
+}
+process.exit(failed === 0 ? 0 : 1);
