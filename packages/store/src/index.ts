@@ -1,1 +1,4 @@
-export type * from "./types.ts";
+export { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
+export { openStore, type SharingPolicy, type StoreOptions } from "./open-store.ts";
+export { readFileInSnapshot } from "./read-file.ts";
+export * from "./types.ts";

@@ -152,6 +152,12 @@ export interface ContentStore {
   abort(scope: Scope, ref: string): Promise<void>;
 }
 
+/** A snapshot that has its directories and waits for its record. */
+export interface StagedSnapshot extends AsyncDisposable {
+  /** Makes the record. */
+  commit(): Mount[];
+}
+
 /**
  * A filesystem in layers. `prepare` makes an active snapshot to be written through its mounts, `commit`
  * turns it into a named parent for others, `view` makes a read-only one. The store makes directories; whoever
@@ -159,6 +165,14 @@ export interface ContentStore {
  */
 export interface Snapshotter {
   readonly name: string;
+  /**
+   * The first half of `prepare` or `view`: makes the directories, but no record. Its `commit` is synchronous, so
+   * that it can be part of a `Store.transaction`; disposed without it, the directories go away.
+   */
+  stage(
+    scope: Scope,
+    options: { kind: "active" | "view"; key: string; parent: string; labels: Labels },
+  ): Promise<StagedSnapshot>;
   prepare(scope: Scope, key: string, parent: string, labels: Labels): Promise<Mount[]>;
   view(scope: Scope, key: string, parent: string, labels: Labels): Promise<Mount[]>;
   mounts(scope: Scope, key: string): Promise<Mount[]>;
@@ -207,5 +221,10 @@ export interface Store extends AsyncDisposable {
   readonly snapshotters: readonly string[];
   /** invalid-argument `snapshotter not loaded: NAME` for one that is not there. */
   snapshotter(name: string): Snapshotter;
+  /**
+   * Makes everything that `change` does one commit (one fsync), or nothing of it where it throws. `change` is
+   * synchronous and may nest. Calls that return promises must not be made inside, but see `Snapshotter.stage`.
+   */
+  transaction<T>(change: () => T): T;
   close(): Promise<void>;
 }
