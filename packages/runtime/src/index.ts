@@ -1,1 +1,2 @@
+export { nodeByteStream } from "./node-byte-stream.ts";
 export type * from "./types.ts";

@@ -19,4 +19,7 @@ export interface ByteStream {
   drained(): Promise<void>;
   /** Closes at once; pending bytes are dropped. */
   close(): void;
+  /** Where they are there, these stop and continue `onData`; it may still be called a few times after `pause`. */
+  pause?(): void;
+  resume?(): void;
 }
