@@ -29,3 +29,15 @@ export { checkId, MAX_ID_LENGTH } from "./id.ts";
 export { checkLabels, type Labels, MAX_LABEL_SIZE, withoutEmpty } from "./labels.ts";
 export { type Log, type LogFields, silent } from "./log.ts";
 export { normalizeReference, parseReference, type Reference } from "./reference.ts";
+export {
+  createTarReader,
+  paddedSize,
+  parsePax,
+  TAR_BLOCK,
+  type TarMember,
+  type TarReader,
+  type TarStep,
+  type TarType,
+} from "./tar-header.ts";
+export { decodeName, encodeName } from "./tar-name.ts";
+export { encodeTarHeader } from "./tar-writer.ts";
