@@ -1,0 +1,43 @@
+import { invalidArgument } from "@berth/base";
+import { topics } from "@berth/proto";
+import { ContainerCreate, ContainerDelete, ContainerUpdate } from "@berth/proto/containerd/events";
+import type { Containers } from "@berth/proto/containerd/services/containers/v1";
+import type { ServiceImpl } from "@berth/rpc";
+import type { Exchange } from "@berth/runtime";
+import type { ContainerStore } from "@berth/store";
+import { announce } from "./announce.ts";
+import { pathsOf } from "./convert-common.ts";
+import { containerFromProto, containerToProto } from "./convert-container.ts";
+
+export function containersService({
+  containers,
+  events,
+}: {
+  containers: ContainerStore;
+  events: Exchange;
+}): ServiceImpl<typeof Containers> {
+  return {
+    get: (req, call) => ({ container: containerToProto(containers.get(call, req.id)) }),
+    list: (req, call) => ({ containers: containers.list(call, req.filters).map(containerToProto) }),
+    async *listStream(req, call) {
+      for (const record of containers.list(call, req.filters)) yield { container: containerToProto(record) };
+    },
+    create(req, call) {
+      const container = containerToProto(containers.create(call, containerFromProto(req.container)));
+      announce(events, call.namespace, topics.containerCreate, ContainerCreate, container);
+      return { container };
+    },
+    update(req, call) {
+      const wanted = containerFromProto(req.container);
+      if (wanted.id === "") throw invalidArgument("container id is required");
+      const container = containerToProto(containers.update(call, wanted, pathsOf(req.updateMask)));
+      announce(events, call.namespace, topics.containerUpdate, ContainerUpdate, container);
+      return { container };
+    },
+    delete(req, call) {
+      containers.delete(call, req.id);
+      announce(events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
+      return {};
+    },
+  };
+}

@@ -1,0 +1,71 @@
+// The rows of Introspection.Plugins: what clients look for before they use a part of the API.
+import type { Init } from "@berth/proto";
+import type { Plugin } from "@berth/proto/containerd/services/introspection/v1";
+import type { Platform } from "@berth/proto/containerd/types";
+
+/** This machine in the words of the OCI image specification. */
+export function hostPlatform(arch: string = process.arch): Init<Platform> {
+  const names: Readonly<Record<string, [string, string]>> = {
+    x64: ["amd64", ""],
+    arm64: ["arm64", "v8"],
+    arm: ["arm", "v7"],
+    riscv64: ["riscv64", ""],
+    ppc64: ["ppc64le", ""],
+    s390x: ["s390x", ""],
+  };
+  const [architecture, variant] = names[arch] ?? [arch, ""];
+  return { os: "linux", architecture, variant };
+}
+
+export interface PluginRoots {
+  /** Snapshotter names and where each keeps its data. */
+  readonly snapshotters: readonly { readonly name: string; readonly root: string }[];
+  readonly root: string;
+}
+
+const grpcServices = [
+  "containers",
+  "content",
+  "diff",
+  "events",
+  "healthcheck",
+  "images",
+  "introspection",
+  "leases",
+  "namespaces",
+  "snapshots",
+  "tasks",
+  "version",
+];
+const domainServices = [
+  "containers-service",
+  "content-service",
+  "diff-service",
+  "images-service",
+  "introspection-service",
+  "leases-service",
+  "namespaces-service",
+  "snapshots-service",
+  "tasks-service",
+];
+
+export function pluginRows({ snapshotters, root }: PluginRoots): Init<Plugin>[] {
+  const platforms = [hostPlatform()];
+  const row = (type: string, id: string, more: Init<Plugin> = {}): Init<Plugin> => ({ type, id, ...more });
+  return [
+    row("io.containerd.content.v1", "content", { exports: { root: `${root}/io.containerd.content.v1.content` } }),
+    ...snapshotters.map((s) => row("io.containerd.snapshotter.v1", s.name, { platforms, exports: { root: s.root } })),
+    row("io.containerd.metadata.v1", "sqlite", {
+      requires: ["io.containerd.content.v1", "io.containerd.snapshotter.v1"],
+    }),
+    row("io.containerd.differ.v1", "walking", { requires: ["io.containerd.metadata.v1"], platforms }),
+    row("io.containerd.event.v1", "exchange"),
+    row("io.containerd.gc.v1", "scheduler", { requires: ["io.containerd.metadata.v1"] }),
+    row("io.containerd.runtime.v2", "task", {
+      requires: ["io.containerd.metadata.v1", "io.containerd.event.v1"],
+      platforms,
+    }),
+    ...domainServices.map((id) => row("io.containerd.service.v1", id)),
+    ...grpcServices.map((id) => row("io.containerd.grpc.v1", id, { requires: ["io.containerd.service.v1"] })),
+  ];
+}

@@ -1,0 +1,185 @@
+import { alreadyExists, checkId, invalidArgument, isNotFound, kindOf, type Log, parseFilters } from "@berth/base";
+import type { Differ } from "@berth/images";
+import { toTimestamp, unpackAny } from "@berth/proto";
+import { CheckpointOptions } from "@berth/proto/containerd/runc/v1";
+import type { Tasks } from "@berth/proto/containerd/services/tasks/v1";
+import type { Call, ServiceImpl } from "@berth/rpc";
+import type { Exit, ProcessState, Runtime, Task } from "@berth/runtime";
+import type { ContainerStore, ContentStore } from "@berth/store";
+import { keepCheckpoint, layOutCheckpoint, scratchDirectory } from "./checkpoints.ts";
+import { mountsFromProto } from "./convert-common.ts";
+import { descriptorToProto } from "./convert-descriptor.ts";
+import { processToProto } from "./convert-process.ts";
+import { settledTasks } from "./settled-tasks.ts";
+
+export interface TasksNeeds {
+  readonly runtime: Runtime;
+  readonly containers: ContainerStore;
+  readonly content: ContentStore;
+  readonly differ: Differ;
+  /** Milliseconds that a shim has for its answer to Get and List. */
+  readonly stateTimeoutMs: number;
+}
+
+const exitToProto = (exit: Exit) => ({
+  pid: exit.pid,
+  exitStatus: exit.status,
+  exitedAt: toTimestamp(exit.at),
+});
+
+export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
+  const { runtime, containers, stateTimeoutMs } = needs;
+  const settled = settledTasks(runtime);
+
+  /** The container's task; not-found names the container where that is what is missing. */
+  const find = async (call: Call, id: string): Promise<Task> => {
+    containers.get(call, id);
+    return await settled.find(call, id);
+  };
+
+  return {
+    async create(req, call) {
+      const id = req.containerId;
+      containers.get(call, id);
+      await settled.settle(call.namespace, id);
+      if (has(() => runtime.tasks.get(call.namespace, id))) throw alreadyExists("task", id);
+      await using scratch = req.checkpoint === null ? null : await scratchDirectory();
+      if (scratch !== null && req.checkpoint !== null)
+        await layOutCheckpoint(needs, call, req.checkpoint, scratch.path);
+      const task = await runtime.tasks.create(call.namespace, {
+        id,
+        rootfs: mountsFromProto(req.rootfs),
+        stdin: req.stdin,
+        stdout: req.stdout,
+        stderr: req.stderr,
+        terminal: req.terminal,
+        checkpoint: scratch?.path ?? "",
+        options: req.options,
+        runtimePath: req.runtimePath,
+      });
+      return { containerId: id, pid: task.pid };
+    },
+    async start(req, call) {
+      return { pid: await (await find(call, req.containerId)).start(req.execId) };
+    },
+    async delete(req, call) {
+      await find(call, req.containerId);
+      return exitToProto(await runtime.tasks.delete(call.namespace, req.containerId));
+    },
+    async deleteProcess(req, call) {
+      const exit = await (await find(call, req.containerId)).deleteExec(req.execId);
+      return { id: req.execId, ...exitToProto(exit) };
+    },
+    async get(req, call) {
+      const task = await find(call, req.containerId);
+      return { process: processToProto(await stateOf(task, req.execId, stateTimeoutMs, call.log)) };
+    },
+    async list(_req, call) {
+      const tasks = runtime.tasks.list(call.namespace);
+      const states = await Promise.all(
+        tasks.map((task) => stateOf(task, "", stateTimeoutMs, call.log).catch(whereNotFound)),
+      );
+      return { tasks: states.filter((state) => state !== null).map(processToProto) };
+    },
+    async kill(req, call) {
+      await (await find(call, req.containerId)).kill(req.execId, req.signal, req.all);
+      return {};
+    },
+    async exec(req, call) {
+      if (req.execId === "") throw invalidArgument("exec id cannot be empty");
+      checkId("exec", req.execId);
+      const task = await find(call, req.containerId);
+      const { execId, terminal, stdin, stdout, stderr, spec } = req;
+      await task.exec({ execId, terminal, stdin, stdout, stderr, spec });
+      return {};
+    },
+    async resizePty(req, call) {
+      await (await find(call, req.containerId)).resizePty(req.execId, req.width, req.height);
+      return {};
+    },
+    async closeIO(req, call) {
+      await (await find(call, req.containerId)).closeIO(req.execId, req.stdin);
+      return {};
+    },
+    async pause(req, call) {
+      await (await find(call, req.containerId)).pause();
+      return {};
+    },
+    async resume(req, call) {
+      await (await find(call, req.containerId)).resume();
+      return {};
+    },
+    async listPids(req, call) {
+      return { processes: await (await find(call, req.containerId)).pids() };
+    },
+    async checkpoint(req, call) {
+      const task = await find(call, req.containerId);
+      const options = req.options === null ? null : unpackAny(CheckpointOptions, req.options);
+      // With a path of the caller's own, the checkpoint is the caller's: nothing is stored.
+      if (options !== null && options.imagePath !== "") {
+        await task.checkpoint(options.imagePath, req.options);
+        return { descriptors: [] };
+      }
+      await using scratch = await scratchDirectory();
+      await task.checkpoint(scratch.path, req.options);
+      const kept = await keepCheckpoint(needs, call, scratch.path, containers.get(call, req.containerId));
+      return { descriptors: kept.map(descriptorToProto) };
+    },
+    async update(req, call) {
+      await (await find(call, req.containerId)).update(req.resources, req.annotations);
+      return {};
+    },
+    async metrics(req, call) {
+      const wanted = parseFilters(req.filters);
+      const tasks = runtime.tasks.list(call.namespace).filter((task) => wanted(fieldOf(task)));
+      const metrics = await Promise.all(tasks.map((task) => metricOf(task, call.log)));
+      return { metrics: metrics.filter((metric) => metric !== null) };
+    },
+    async wait(req, call) {
+      const exit = await (await find(call, req.containerId)).wait(req.execId, call.signal);
+      return { exitStatus: exit.status, exitedAt: toTimestamp(exit.at) };
+    },
+  };
+}
+
+/** A shim that does not answer, or answers nonsense, is in an unknown state: the caller learns that, not an error. */
+async function stateOf(task: Task, execId: string, timeoutMs: number, log: Log): Promise<ProcessState> {
+  try {
+    return await task.state(execId, AbortSignal.timeout(timeoutMs));
+  } catch (err) {
+    if (isNotFound(err)) throw err;
+    log.with({ container: task.id, exec: execId }).warn("state of a task is not to be had", { err });
+    const nothing = { stdin: "", stdout: "", stderr: "", terminal: false, exitStatus: 0, exitedAt: null };
+    return { id: execId || task.id, pid: 0, status: "unknown", bundle: task.bundle, ...nothing };
+  }
+}
+
+async function metricOf(task: Task, log: Log) {
+  try {
+    const data = await task.stats();
+    return { timestamp: toTimestamp(new Date()), id: task.id, data };
+  } catch (err) {
+    if (!isNotFound(err)) log.warn("metrics of a task are not to be had", { container: task.id, err });
+    return null;
+  }
+}
+
+const fieldOf =
+  (task: Task) =>
+  (path: readonly string[]): string | null =>
+    path.length !== 1 ? null : path[0] === "id" ? task.id : path[0] === "namespace" ? task.namespace : null;
+
+function whereNotFound(error: unknown): null {
+  if (isNotFound(error)) return null;
+  throw error;
+}
+
+function has(get: () => unknown): boolean {
+  try {
+    get();
+    return true;
+  } catch (error) {
+    if (kindOf(error) === "not-found") return false;
+    throw error;
+  }
+}

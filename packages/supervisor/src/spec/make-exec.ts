@@ -1,0 +1,29 @@
+import { invalidArgument } from "@berth/base";
+import type { CreateExecRequest } from "@berth/proto/berth/v1";
+import { allCapabilities, capabilitySets } from "./capabilities.ts";
+import { mergeEnvironment } from "./environment.ts";
+import { findUser, type ReadRootFile } from "./find-user.ts";
+import type { OciProcess, OciSpec } from "./oci.ts";
+
+/** One more process in a container: like its first, but for what the caller asked for. */
+export async function makeExec(
+  spec: OciSpec,
+  options: CreateExecRequest,
+  image: string,
+  read: ReadRootFile,
+): Promise<OciProcess> {
+  if (options.args.length === 0) throw invalidArgument("the command is missing: give one");
+  const found = options.user === "" ? null : await findUser(options.user, image, read);
+  const home = found === null ? [] : [`HOME=${found.home}`];
+  const cwd = options.cwd || spec.process.cwd;
+  if (!cwd.startsWith("/")) throw invalidArgument(`working directory ${JSON.stringify(cwd)} must be an absolute path`);
+  return {
+    ...spec.process,
+    terminal: options.terminal,
+    user: found?.user ?? spec.process.user,
+    args: [...options.args],
+    env: mergeEnvironment([spec.process.env ?? [], home, options.env], options.terminal),
+    cwd,
+    ...(options.privileged ? { capabilities: capabilitySets(allCapabilities), noNewPrivileges: false } : {}),
+  };
+}

@@ -1,0 +1,116 @@
+// The OCI spec of a container: the default, then what the image says, then what the caller asked for.
+import { readFile } from "node:fs/promises";
+import { hostname as hostHostname } from "node:os";
+import { invalidArgument } from "@berth/base";
+import type { ImageConfig } from "@berth/images";
+import type { CreateContainerRequest } from "@berth/proto/berth/v1";
+import {
+  allCapabilities,
+  capabilitiesOfMask,
+  capabilitySets,
+  changeCapabilities,
+  defaultCapabilities,
+} from "./capabilities.ts";
+import { hostNetworkFiles, userMount, withMount } from "./container-mounts.ts";
+import { defaultSpec } from "./default-spec.ts";
+import { mergeEnvironment } from "./environment.ts";
+import { findUser, type ReadRootFile } from "./find-user.ts";
+import { hostDevices } from "./host-devices.ts";
+import type { OciSpec } from "./oci.ts";
+import { defaultSeccomp } from "./seccomp-profile.ts";
+import { parseSecurityOptions } from "./security-opt.ts";
+
+export interface SpecInput {
+  readonly namespace: string;
+  /** Never empty. */
+  readonly id: string;
+  /** For sentences. */
+  readonly image: string;
+  readonly config: ImageConfig["config"];
+  readonly options: CreateContainerRequest;
+  readonly read: ReadRootFile;
+}
+
+/** Microseconds that a CPU quota is counted over (cpu.cfs_period_us). */
+const CPU_PERIOD = 100_000;
+/** Less than this no runtime can start in (runc refuses less than 6 MiB at times; docker draws the same line). */
+const LEAST_MEMORY = 6 << 20;
+
+export async function makeSpec(input: SpecInput): Promise<OciSpec> {
+  const { namespace, id, config, options } = input;
+  const spec = defaultSpec(namespace, id);
+  const { user, home } = await findUser(options.user === "" ? config.User : options.user, input.image, input.read);
+  spec.process.user = user;
+  spec.process.args = commandOf(input);
+  spec.process.env = mergeEnvironment([[`HOME=${home}`], config.Env, options.env], options.terminal);
+  spec.process.cwd = options.cwd || config.WorkingDir || "/";
+  if (!spec.process.cwd.startsWith("/"))
+    throw invalidArgument(`working directory ${JSON.stringify(spec.process.cwd)} must be an absolute path`);
+  if (options.terminal) spec.process.terminal = true;
+  if (options.readOnly) spec.root.readonly = true;
+  if (Object.keys(options.annotations).length > 0) spec.annotations = { ...options.annotations };
+  setNetwork(spec, options.network);
+  const shared = options.network === "host";
+  spec.hostname = options.hostname || (shared ? hostHostname() : id.slice(0, 63));
+  for (const mount of options.mounts) spec.mounts = withMount(spec.mounts, userMount(mount));
+  setLimits(spec, options);
+  await setPrivileges(spec, options);
+  return spec;
+}
+
+function commandOf({ config, options, image }: SpecInput): string[] {
+  const replaced = options.entrypoint.length > 0;
+  const entrypoint = replaced ? options.entrypoint : config.Entrypoint;
+  // The image's arguments belong to the image's entrypoint.
+  const rest = options.args.length > 0 ? options.args : replaced ? [] : config.Cmd;
+  const args = [...entrypoint, ...rest];
+  if (args.length === 0) throw invalidArgument(`image ${image} names no command: give one`);
+  return args;
+}
+
+function setNetwork(spec: OciSpec, network: string): void {
+  if (network === "" || network === "none") return;
+  if (network !== "host") throw invalidArgument(`network ${JSON.stringify(network)} is not known: use host or none`);
+  spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "network");
+  for (const mount of hostNetworkFiles) spec.mounts = withMount(spec.mounts, mount);
+}
+
+function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: CreateContainerRequest): void {
+  const { resources } = spec.linux;
+  if (memoryLimit < 0 || (memoryLimit > 0 && memoryLimit < LEAST_MEMORY))
+    throw invalidArgument(`memory limit ${memoryLimit} is too small: give at least ${LEAST_MEMORY} bytes`);
+  if (memoryLimit > 0) resources.memory = { limit: memoryLimit };
+  if (!Number.isFinite(cpus) || cpus < 0 || (cpus > 0 && cpus < 0.01))
+    throw invalidArgument(`cpus ${cpus} is invalid: give at least 0.01`);
+  if (cpus > 0) resources.cpu = { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD };
+  if (pidsLimit < 0) throw invalidArgument(`pids limit ${pidsLimit} is invalid: give at least 1`);
+  if (pidsLimit > 0) resources.pids = { limit: pidsLimit };
+}
+
+async function setPrivileges(spec: OciSpec, options: CreateContainerRequest): Promise<void> {
+  const { linux, process } = spec;
+  const security = parseSecurityOptions(options.securityOpt);
+  const held = await heldCapabilities();
+  const start = options.privileged ? held : defaultCapabilities;
+  const change = { add: options.capAdd, drop: options.capDrop, all: held };
+  const capabilities = changeCapabilities(start, change);
+  process.capabilities = capabilitySets(capabilities);
+  process.noNewPrivileges = security.noNewPrivileges ?? !options.privileged;
+  if (options.privileged) {
+    linux.maskedPaths = [];
+    linux.readonlyPaths = [];
+    linux.resources.devices = [{ allow: true, access: "rwm" }];
+    linux.devices = await hostDevices();
+    for (const mount of spec.mounts)
+      if (mount.type === "sysfs") mount.options = mount.options.map((option) => (option === "ro" ? "rw" : option));
+  }
+  if (security.seccomp === "unconfined" || (security.seccomp === null && options.privileged)) return;
+  linux.seccomp = security.seccomp ?? defaultSeccomp(capabilities);
+}
+
+/** What this process could give away; a capability outside its bounding set makes the runtime fail. */
+async function heldCapabilities(): Promise<string[]> {
+  const status = await readFile("/proc/self/status", "utf8");
+  const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1];
+  return mask === undefined ? [...allCapabilities] : capabilitiesOfMask(mask);
+}
