@@ -1,0 +1,25 @@
+/** What one peer may make us keep. */
+export interface Limits {
+  /** Calls under way on one connection; one more is answered resource-exhausted. */
+  readonly maxCalls: number;
+  /** Bytes of requests under way on one connection; more are answered resource-exhausted. */
+  readonly maxRequestBytes: number;
+  /** Bytes of stream messages on one connection that have arrived and nobody has read. */
+  readonly maxReceiveBytes: number;
+  /** Bytes written and not taken by the peer: a server closes the connection, a client refuses the call. */
+  readonly maxPendingBytes: number;
+}
+
+export const defaultLimits: Limits = {
+  maxCalls: 4096,
+  maxRequestBytes: 64 << 20,
+  maxReceiveBytes: 16 << 20,
+  maxPendingBytes: 64 << 20,
+};
+
+/** A stream waits with its next message while more than this is unsent on its connection. */
+export const SEND_WINDOW = 1 << 20;
+/** Messages that a stream's reader may leave lying, as in Go's peers. */
+export const STREAM_MESSAGES = 64;
+/** A stream whose reader takes nothing for so long while there is too much for it fails, as in Go's peers. */
+export const STREAM_FULL_MS = 1000;
