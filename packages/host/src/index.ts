@@ -1,0 +1,58 @@
+export { hex, randomBytes, sha256 } from "./bytes.ts";
+export { monotonic, now } from "./clock.ts";
+export { fchown, fsync, O, open, pipe, read, setNonblocking, write } from "./descriptors.ts";
+export { Fd } from "./fd.ts";
+export { readFile, readText, writeFile, writeFileAtomic } from "./file-contents.ts";
+export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
+export { MS, mount, umount } from "./mounts.ts";
+export {
+  chmod,
+  chown,
+  exists,
+  lstat,
+  mkdir,
+  mkdirAll,
+  mkfifo,
+  readdir,
+  readlink,
+  removeTree,
+  rename,
+  rmdir,
+  type Stat,
+  stat,
+  symlink,
+  unlink,
+} from "./paths.ts";
+export {
+  argv,
+  becomeSubreaper,
+  credentials,
+  cwd,
+  disableHugePages,
+  dropCapabilities,
+  dup2,
+  env,
+  environ,
+  executablePath,
+  fork,
+  kill,
+  pid,
+  scheduleCoreCreate,
+  setName,
+  setpgid,
+  setsid,
+  unshareMounts,
+} from "./process.ts";
+export { Pump, type PumpOptions } from "./pump.ts";
+export { type ExitStatus, type ExitWatch, watchPid } from "./reaper.ts";
+export { receiveDescriptor } from "./receive-descriptor.ts";
+export { type RunOptions, type RunResult, run } from "./run.ts";
+export { onSignal, signalNumber } from "./signals.ts";
+export { SocketStream } from "./socket-stream.ts";
+export { type Child, type SpawnOptions, spawn } from "./spawn.ts";
+export { print, printError, stderr, stdin, stdout } from "./stdio.ts";
+export { isCode, SystemError } from "./system-error.ts";
+export { isTerminal, makeRaw, openPty, setTerminalSize, terminalSize } from "./terminal.ts";
+export { type Entry, endFilter, HashedStream, S, startFilter, tree } from "./tree.ts";
+export { exit, onUncaught } from "./uncaught.ts";
+export { acceptLoop, connectUnix, type Listener, listenUnix, type Peer } from "./unix-socket.ts";

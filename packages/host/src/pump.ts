@@ -1,0 +1,185 @@
+import { native } from "berth:native";
+import { setNonblocking } from "./descriptors.ts";
+import { EAGAIN, EIO } from "./errno.ts";
+import type { Fd } from "./fd.ts";
+import { type Watch, watch } from "./loop.ts";
+import { SystemError } from "./system-error.ts";
+import { clearTimer, setTimer, type Timer } from "./timers.ts";
+
+/** Most bytes moved for one readiness: one stream does not starve the others. */
+const CAP = 1 << 20;
+const RETRY_MS = 1000;
+
+/** How a step in C ended (pump.c). */
+const State = { more: 0, empty: 1, full: 2, end: 3, sourceError: 4, targetError: 5, noSplice: 6 } as const;
+
+/** Filled by each step: bytes moved, state, errno. One for all pumps: a step is over when its call returns. */
+const result = /* @__PURE__ */ new Int32Array(3);
+
+export interface PumpOptions {
+  from: Fd;
+  to: Fd;
+  /**
+   * Called for a write error (EPIPE, ENOSPC…). "stop" ends the pump; "drop" counts the bytes at hand as lost and goes
+   * on; "retry" keeps them and tries again after 1 s. Default: "stop".
+   */
+  onError?: (error: SystemError) => "stop" | "drop" | "retry";
+}
+
+/**
+ * Moves bytes from one descriptor to another until the source ends: with splice(2) where both allow it, through a C
+ * buffer else. Both become non-blocking. Backpressure: while the target is full nothing is read.
+ * `ended` resolves once with the reason; the pump closes neither descriptor. It acts only when the loop says that
+ * something is ready, so a FIFO that nobody has opened for writing yet is not mistaken for its end.
+ */
+export class Pump implements Disposable {
+  readonly ended: Promise<"end" | "error" | "closed">;
+  readonly #from: Fd;
+  readonly #to: Fd;
+  readonly #onError: NonNullable<PumpOptions["onError"]>;
+  readonly #fromIsTerminal: boolean;
+  readonly #source: Watch;
+  readonly #target: Watch;
+  #resolve: (reason: "end" | "error" | "closed") => void = () => {};
+  #splice = true;
+  #leftover: Uint8Array | null = null;
+  #moved = 0;
+  #lost = 0;
+  #retry: Timer | null = null;
+  #over = false;
+
+  constructor(options: PumpOptions) {
+    this.#from = options.from;
+    this.#to = options.to;
+    this.#onError = options.onError ?? (() => "stop");
+    setNonblocking(this.#from);
+    setNonblocking(this.#to);
+    this.#fromIsTerminal = native.isTerminal(this.#from.number);
+    this.ended = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    this.#source = watch(this.#from, { readable: true }, () => this.#step());
+    this.#target = watch(this.#to, {}, () => this.#step());
+  }
+
+  /** Bytes that have reached the target. */
+  get moved(): number {
+    return this.#moved;
+  }
+
+  /** Bytes that onError gave up with "drop". */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  /** Bytes that lie in the source right now (FIONREAD), and those taken from it that the target has not accepted. */
+  waiting(): number {
+    const kept = this.#leftover?.length ?? 0;
+    if (this.#from.closed) return kept;
+    const count = native.waiting(this.#from.number);
+    return kept + Math.max(0, count);
+  }
+
+  close(): void {
+    this.#finish("closed");
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #step(): void {
+    if (this.#over || !this.#flushLeftover()) return;
+    const state = this.#move();
+    if (this.#over) return;
+    const errno = result[2] as number;
+    if (state === State.more) this.#waitFor("either");
+    else if (state === State.empty) this.#waitFor("source");
+    else if (state === State.full) this.#waitFor("target");
+    else if (state === State.end) this.#finish("end");
+    else if (state === State.targetError) this.#onTargetError(errno);
+    // A pty's master says EIO once the last slave is closed (pty(7) does not, the kernel's tty layer does): its end.
+    else if (errno === EIO && this.#fromIsTerminal) this.#finish("end");
+    else this.#finish("error");
+  }
+
+  #move(): number {
+    if (this.#splice) {
+      native.pumpSplice(this.#from.number, this.#to.number, CAP, result);
+      this.#moved += result[0] as number;
+      if (result[1] !== State.noSplice) return result[1] as number;
+      this.#splice = false;
+    }
+    this.#leftover = native.pumpCopy(this.#from.number, this.#to.number, CAP, result);
+    this.#moved += result[0] as number;
+    return result[1] as number;
+  }
+
+  /** Writes what an earlier step could not; true when nothing is left of it. */
+  #flushLeftover(): boolean {
+    while (this.#leftover !== null) {
+      const count = native.write(this.#to.number, this.#leftover);
+      if (count === -EAGAIN) {
+        this.#waitFor("target");
+        return false;
+      }
+      if (count < 0) {
+        this.#onTargetError(-count);
+        return false;
+      }
+      this.#moved += count;
+      this.#leftover = count < this.#leftover.length ? this.#leftover.subarray(count) : null;
+    }
+    return true;
+  }
+
+  #onTargetError(errno: number): void {
+    const verdict = this.#onError(new SystemError(errno, "write", this.#to.what));
+    if (this.#over) return;
+    if (verdict === "stop") this.#finish("error");
+    else if (verdict === "retry") this.#rest();
+    else this.#drop();
+  }
+
+  #rest(): void {
+    this.#waitFor("neither");
+    this.#retry = setTimer(() => {
+      this.#retry = null;
+      this.#step();
+    }, RETRY_MS);
+  }
+
+  /** Gives up what is at hand: what was read and not written, else what lies in the source now. */
+  #drop(): void {
+    if (this.#leftover !== null) {
+      this.#lost += this.#leftover.length;
+      this.#leftover = null;
+      this.#waitFor("source");
+      return;
+    }
+    const count = native.pumpDiscard(this.#from.number, CAP);
+    if (count === 0) this.#finish("end");
+    else if (count > 0 || count === -EAGAIN) {
+      this.#lost += Math.max(0, count);
+      this.#waitFor("source");
+    } else this.#finish(count === -EIO && this.#fromIsTerminal ? "end" : "error");
+  }
+
+  #waitFor(side: "source" | "target" | "either" | "neither"): void {
+    // "either": the step stopped at its cap, so whatever was watched is ready still.
+    if (side === "either") return;
+    this.#source.update({ readable: side === "source" });
+    this.#target.update({ writable: side === "target" });
+  }
+
+  #finish(reason: "end" | "error" | "closed"): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#source.close();
+    this.#target.close();
+    if (this.#retry !== null) clearTimer(this.#retry);
+    this.#lost += this.#leftover?.length ?? 0;
+    this.#leftover = null;
+    this.#resolve(reason);
+  }
+}

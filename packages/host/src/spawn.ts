@@ -1,0 +1,89 @@
+import { native } from "berth:native";
+import { EINVAL } from "./errno.ts";
+import { Fd } from "./fd.ts";
+import { isGone } from "./process.ts";
+import { type ExitStatus, expectExit, startReaping } from "./reaper.ts";
+import { check, SystemError } from "./system-error.ts";
+
+export interface SpawnOptions {
+  /** argv[0] is looked up on PATH when it has no slash. */
+  argv: readonly string[];
+  /** NAME=VALUE; default: our own environment. */
+  env?: readonly string[];
+  cwd?: string;
+  /** null or absent: /dev/null */
+  stdin?: Fd | null;
+  stdout?: Fd | null;
+  stderr?: Fd | null;
+  /** become 3, 4, 5… */
+  extraFds?: readonly Fd[];
+  setsid?: boolean;
+  setpgid?: boolean;
+  /** Sent to the child when we die (PR_SET_PDEATHSIG), e.g. 9. */
+  parentDeathSignal?: number;
+}
+
+export interface Child {
+  readonly pid: number;
+  readonly exited: Promise<ExitStatus>;
+  /** Through a pidfd, so that it never hits another process; one that has ended is fine. */
+  kill(signal: number): void;
+}
+
+/** Where a shell looks when PATH is not set (execvp(3) looks in fewer places; runtimes live in sbin). */
+const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const SETSID = 1;
+const SETPGID = 2;
+
+/**
+ * Starts a program. It gets no descriptor but those named here, default signal dispositions and an empty signal mask.
+ * Throws a SystemError of exec where the program cannot be run: ENOENT (not there, or its interpreter or cwd), EACCES….
+ */
+export function spawn(options: SpawnOptions): Child {
+  const { argv } = options;
+  const program = argv[0];
+  if (program === undefined || program === "") throw new SystemError(EINVAL, "exec", "an empty argument list");
+  startReaping();
+  const fds = [options.stdin, options.stdout, options.stderr, ...(options.extraFds ?? [])];
+  const flags = (options.setsid ? SETSID : 0) | (options.setpgid ? SETPGID : 0);
+  const [pid, pidfd] = check(
+    native.spawn(
+      candidates(program),
+      argv,
+      options.env ?? null,
+      options.cwd ?? null,
+      fds.map((fd) => fd?.number ?? -1),
+      flags,
+      options.parentDeathSignal ?? 0,
+    ),
+    "exec",
+    program,
+  );
+  return new SpawnedChild(pid, new Fd(pidfd, `pidfd(${pid})`));
+}
+
+function candidates(program: string): string[] {
+  if (program.includes("/")) return [program];
+  return (native.env("PATH") ?? DEFAULT_PATH).split(":").map((folder) => `${folder === "" ? "." : folder}/${program}`);
+}
+
+class SpawnedChild implements Child {
+  readonly pid: number;
+  readonly exited: Promise<ExitStatus>;
+  readonly #pidfd: Fd;
+
+  constructor(pid: number, pidfd: Fd) {
+    this.pid = pid;
+    this.#pidfd = pidfd;
+    this.exited = expectExit(pid).exited.then((exit) => {
+      pidfd.close();
+      return exit;
+    });
+  }
+
+  kill(signal: number): void {
+    if (this.#pidfd.closed) return;
+    const result = native.pidfdKill(this.#pidfd.number, signal);
+    if (!isGone(result)) check(result, "kill", `process ${this.pid}`);
+  }
+}
