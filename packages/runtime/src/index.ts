@@ -1,2 +1,6 @@
+export { createExchange, type ExchangeOptions } from "./exchange.ts";
 export { nodeByteStream } from "./node-byte-stream.ts";
+export { openRuntime } from "./open-runtime.ts";
+export { type ContainerLookup, defaultTimeouts, type RuntimeOptions, type Timeouts } from "./options.ts";
+export { createShimResolver, type ShimResolverOptions, shimBinaryName } from "./resolve-shim.ts";
 export type * from "./types.ts";

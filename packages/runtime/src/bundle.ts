@@ -1,0 +1,96 @@
+// A bundle is a task's directory: what the shim and the OCI runtime read, and what is left when we are gone.
+import { randomBytes } from "node:crypto";
+import { chmodSync, chownSync, mkdirSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import type { Any } from "@berth/proto/google/protobuf";
+import { unmountBelow } from "./mounts.ts";
+
+/** Both below `io.containerd.runtime.v2.task`, where containerd looks as well. */
+export interface Layout {
+  readonly state: string;
+  readonly root: string;
+}
+
+export interface Bundle {
+  readonly namespace: string;
+  readonly id: string;
+  readonly path: string;
+  readonly work: string;
+}
+
+const FOLDER = "io.containerd.runtime.v2.task";
+
+/** Makes the directories that bundles are below. */
+export function openLayout(state: string, root: string): Layout {
+  const layout = { state: join(state, FOLDER), root: join(root, FOLDER) };
+  for (const directory of [layout.state, layout.root]) mkdirSync(directory, { recursive: true, mode: 0o711 });
+  return layout;
+}
+
+export const bundleOf = (layout: Layout, namespace: string, id: string): Bundle => ({
+  namespace,
+  id,
+  path: join(layout.state, namespace, id),
+  work: join(layout.root, namespace, id),
+});
+
+/**
+ * Makes a bundle's files from the container's spec. Throws EEXIST where the bundle is there. Synchronous:
+ * half a dozen calls on a tmpfs take less time than one trip through the thread pool.
+ */
+export function createBundle(bundle: Bundle, spec: Any | null): void {
+  for (const directory of [dirname(bundle.path), dirname(bundle.work)])
+    mkdirSync(directory, { recursive: true, mode: 0o711 });
+  mkdirSync(bundle.path, { mode: 0o700 });
+  const gid = spec === null ? 0 : rootGroup(spec.value);
+  if (gid !== 0) {
+    // Root of the container's user namespace reaches its rootfs through the bundle.
+    chownSync(bundle.path, -1, gid);
+    chmodSync(bundle.path, 0o710);
+  }
+  mkdirSync(bundle.work, { recursive: true, mode: 0o711 });
+  mkdirSync(join(bundle.path, "rootfs"), { mode: 0o711 });
+  symlinkSync(bundle.work, join(bundle.path, "work"));
+  if (spec !== null) writeFileSync(join(bundle.path, "config.json"), spec.value);
+}
+
+/** Removes a bundle with its work directory, after unmounting what is mounted below it. */
+export async function removeBundle(bundle: Bundle): Promise<void> {
+  try {
+    // Fails where something is mounted or left there, and only then is it worth looking.
+    rmdirSync(join(bundle.path, "rootfs"));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") await unmountBelow(bundle.path);
+  }
+  await removeDirectory(bundle.path);
+  await removeDirectory(bundle.work);
+}
+
+/** Removes a directory, at once as far as its name goes: what is hidden is skipped by whoever scans. */
+export async function removeDirectory(path: string): Promise<void> {
+  const hidden = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
+  try {
+    renameSync(path, hidden);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    throw error;
+  }
+  await rm(hidden, { recursive: true, force: true });
+}
+
+/** The host's group for group 0 of the container's user namespace; 0 where it has none. */
+function rootGroup(specJson: Uint8Array): number {
+  const text = Buffer.from(specJson.buffer, specJson.byteOffset, specJson.byteLength);
+  if (!text.includes('"gidMappings"')) return 0;
+  try {
+    const spec = JSON.parse(text.toString("utf8")) as {
+      linux?: { gidMappings?: { containerID: number; hostID: number; size: number }[] };
+    };
+    const mapping = spec.linux?.gidMappings?.find((one) => one.containerID === 0 && one.size > 0);
+    return Number.isSafeInteger(mapping?.hostID) ? (mapping?.hostID ?? 0) : 0;
+  } catch {
+    // Not JSON: the OCI runtime says so better.
+    return 0;
+  }
+}

@@ -1,0 +1,87 @@
+// The end of a task whose shim has ended or does not answer: found out, told once, cleaned away.
+
+import { messageOf } from "@berth/base";
+import { packAny, topics, toTimestamp } from "@berth/proto";
+import { TaskDelete, TaskExit } from "@berth/proto/containerd/events";
+import { removeBundle } from "./bundle.ts";
+import { deleteLeftovers, killContainer, killShim } from "./clean-up.ts";
+import type { Context } from "./context.ts";
+import type { LiveTask } from "./live-task.ts";
+import type { Exit } from "./types.ts";
+
+const burials = new WeakMap<LiveTask, Promise<Exit>>();
+
+/**
+ * Buries a task; resolves with init's exit, once nothing is left of it. By `force`, the container is killed
+ * first, for its shim is stuck. A second call joins the first.
+ */
+export function bury(context: Context, task: LiveTask, force: boolean): Promise<Exit> {
+  const under = burials.get(task);
+  if (under !== undefined) return under;
+  const burial = perform(context, task, force);
+  burials.set(task, burial);
+  return burial;
+}
+
+async function perform(context: Context, task: LiveTask, force: boolean): Promise<Exit> {
+  const { registry, log } = context;
+  const { directories, journal, namespace, id } = task;
+  log.warn(force ? "a shim does not answer and is ended by force" : "a shim has ended unexpectedly", {
+    namespace,
+    container: id,
+    pid: journal.shimProcess?.pid ?? 0,
+  });
+  task.link.close();
+  if (force) killContainer(journal);
+  await killShim(context, directories, journal);
+  const reply = await deleteLeftovers(context, directories, journal);
+  // Where the command failed, nobody has ended the container yet.
+  if (reply === null) killContainer(journal);
+  const exit = exitOf(context, task, reply, force);
+  // In one step: who is told of the exit finds no task, and who finds no task was told.
+  if (registry.find(namespace, id) === task) {
+    publishExit(context, task, exit);
+    publishDelete(context, task, exit);
+  }
+  using _name = registry.remove(task);
+  task.end(exit);
+  task.shimLog.close();
+  await removeBundle(directories).catch((err) =>
+    log.error("the bundle of a task that has ended cannot be removed", {
+      namespace,
+      container: id,
+      path: directories.path,
+      err: messageOf(err),
+    }),
+  );
+  return exit;
+}
+
+function exitOf({ ledger, clock }: Context, task: LiveTask, reply: Exit | null, force: boolean): Exit {
+  const seen = task.journal.exit;
+  if (seen !== null) return { pid: seen.pid, status: seen.status, at: new Date(seen.at) };
+  const noted = ledger.initExit(task.namespace, task.id, task.pid);
+  if (noted !== null) return noted;
+  const pid = task.pid !== 0 ? task.pid : (reply?.pid ?? 0);
+  if (reply === null) return { pid, status: force ? 137 : 255, at: clock.now() };
+  return { pid, status: reply.status, at: reply.at.getTime() > 0 ? reply.at : clock.now() };
+}
+
+/** Publishes init's exit, unless it was published before: the ledger drops what is repeated. */
+export function publishExit({ events }: Context, { namespace, id }: LiveTask, exit: Exit): void {
+  const { pid, status, at } = exit;
+  events.publish(
+    namespace,
+    topics.taskExit,
+    packAny(TaskExit, { containerId: id, id, pid, exitStatus: status, exitedAt: toTimestamp(at) }),
+  );
+}
+
+function publishDelete({ events }: Context, { namespace, id }: LiveTask, exit: Exit): void {
+  const { pid, status, at } = exit;
+  events.publish(
+    namespace,
+    topics.taskDelete,
+    packAny(TaskDelete, { containerId: id, pid, exitStatus: status, exitedAt: toTimestamp(at) }),
+  );
+}

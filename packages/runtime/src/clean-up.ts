@@ -1,0 +1,75 @@
+// What is done about a shim that cannot do it itself any more.
+import { lstatSync, readFileSync, unlinkSync } from "node:fs";
+import { join } from "node:path";
+import { messageOf } from "@berth/base";
+import { socketPath } from "./bootstrap-reply.ts";
+import type { Bundle } from "./bundle.ts";
+import { cgroupOf, killCgroup } from "./cgroup.ts";
+import type { Context } from "./context.ts";
+import type { Journal } from "./journal.ts";
+import { killLaunch } from "./launched-processes.ts";
+import { isAlive, signalProcess } from "./process-identity.ts";
+import { deleteByShim } from "./shim-command.ts";
+import type { Exit } from "./types.ts";
+
+/** Kills init and everything in its cgroup, by what the journal knows of them. */
+export function killContainer(journal: Journal): void {
+  const { init } = journal;
+  if (init === null || !isAlive(init)) return;
+  // To be read before init is gone.
+  const cgroup = cgroupOf(init.pid);
+  signalProcess(init, 9);
+  if (cgroup !== null) killCgroup(cgroup);
+}
+
+/** Kills the shim, unless it keeps other containers as well. Its socket, which nobody else removes, goes too. */
+export async function killShim(context: Context, bundle: Bundle, journal: Journal): Promise<void> {
+  const address = journal.address !== "" ? journal.address : addressFile(bundle);
+  if (address !== "" && context.registry.isShared(address, bundle.namespace, bundle.id)) return;
+  const wasKnown = journal.shimProcess !== null && signalProcess(journal.shimProcess, 9);
+  // A launch that was cut short may have left its helper, or a shim that has told nobody its pid.
+  if (!wasKnown && journal.launchId !== "") await killLaunch(journal.launchId);
+  if (address !== "") removeSocket(address);
+}
+
+/** Runs the shim's `delete`, which is told nothing but the bundle. Null where it fails, which is logged. */
+export async function deleteLeftovers(context: Context, bundle: Bundle, journal: Journal): Promise<Exit | null> {
+  const { setting, timeouts, log, cleanups } = context;
+  try {
+    return await cleanups(() =>
+      deleteByShim(setting, {
+        shim: journal.shim,
+        bundle,
+        // Not that of the launch: whoever looks for what it has left must not find this.
+        launchId: `${journal.launchId}-delete`,
+        timeoutMs: timeouts.cleanup,
+      }),
+    );
+  } catch (err) {
+    log.warn("the shim's delete command failed", {
+      namespace: bundle.namespace,
+      container: bundle.id,
+      path: journal.shim,
+      err: messageOf(err),
+    });
+    return null;
+  }
+}
+
+/** The address that shims until containerd 1.7 write into their bundle; empty where there is none. */
+export function addressFile(bundle: Bundle): string {
+  try {
+    return readFileSync(join(bundle.path, "address"), "utf8").trim();
+  } catch {
+    return "";
+  }
+}
+
+function removeSocket(address: string): void {
+  try {
+    const path = socketPath(address);
+    if (path.startsWith("/") && lstatSync(path).isSocket()) unlinkSync(path);
+  } catch {
+    // Gone already, or no socket of a file system.
+  }
+}

@@ -1,0 +1,167 @@
+import { randomUUID } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { checkId, kindOf, messageOf, unknownError } from "@berth/base";
+import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
+import { type Bundle, bundleOf, createBundle } from "./bundle.ts";
+import { bury } from "./bury.ts";
+import type { Context } from "./context.ts";
+import { type Journal, readJournal, writeJournal } from "./journal.ts";
+import { LiveTask } from "./live-task.ts";
+import { identify, type ProcessIdentity } from "./process-identity.ts";
+import { type Attempt, rollBack } from "./roll-back.ts";
+import { createShimLink, type ShimLink } from "./shim-link.ts";
+import { openShimLog, type ShimLog } from "./shim-log.ts";
+import type { CreateTask } from "./types.ts";
+
+/** Makes a bundle, launches a shim in it and lets that create the container; undoes it all where a step fails. */
+export async function createTask(context: Context, namespace: string, options: CreateTask): Promise<LiveTask> {
+  checkId("namespace", namespace);
+  checkId("container", options.id);
+  using _name = context.registry.reserve(namespace, options.id);
+  const container = context.containers.get({ namespace, lease: "" }, options.id);
+  const shim = context.resolveShim(options.runtimePath !== "" ? options.runtimePath : container.runtime.name);
+  const attempt: Attempt = {
+    bundle: bundleOf(context.layout, namespace, options.id),
+    journal: null,
+    link: null,
+    shimLog: null,
+  };
+  await makeBundle(context, attempt.bundle, container.spec);
+  try {
+    return await launch(context, attempt, shim, container.runtime.options, options);
+  } catch (error) {
+    await rollBack(context, attempt);
+    throw error;
+  }
+}
+
+/** A bundle that nobody knows of any more is cleaned away first. */
+async function makeBundle(context: Context, bundle: Bundle, spec: Parameters<typeof createBundle>[1]): Promise<void> {
+  try {
+    createBundle(bundle, spec);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw bundleError(bundle, error);
+    await rollBack(context, { bundle, journal: readJournal(bundle.path), link: null, shimLog: null });
+    try {
+      createBundle(bundle, spec);
+    } catch (again) {
+      throw bundleError(bundle, again);
+    }
+  }
+}
+
+const bundleError = (bundle: Bundle, cause: unknown) =>
+  unknownError(`the bundle of container ${JSON.stringify(bundle.id)} cannot be made: ${messageOf(cause)}`, { cause });
+
+async function launch(
+  context: Context,
+  attempt: Attempt,
+  shim: string,
+  runtimeOptions: CreateTask["options"],
+  options: CreateTask,
+): Promise<LiveTask> {
+  const { bundle } = attempt;
+  const { timeouts, ledger, registry, stopping } = context;
+  const log = context.log.with({ namespace: bundle.namespace, container: bundle.id });
+  const shimLogPath = join(bundle.path, "log");
+  await context.fifos.place(shimLogPath);
+  const shimLog = openShimLog(shimLogPath, log, context.clock);
+  attempt.shimLog = shimLog;
+  const note = (change: Partial<Journal>) => {
+    attempt.journal = { ...(attempt.journal as Journal), ...change };
+    writeJournal(bundle.path, attempt.journal);
+  };
+  // Before the launch, so that whatever it leaves behind is found if we die with it.
+  // biome-ignore format: one value a field
+  attempt.journal = {
+    version: 1, bootId: context.bootId, launchId: randomUUID(), shim, phase: "launching",
+    address: "", api: 2, shimProcess: null, init: null, exit: null,
+  };
+  note({});
+  ledger.forget(bundle.namespace, bundle.id);
+  const call = { shim, bundle, launchId: attempt.journal.launchId, timeoutMs: timeouts.create, signal: stopping };
+  const bootstrap = await context.launch(call, runtimeOptions);
+  note({ address: bootstrap.address, api: bootstrap.version });
+  writeFileSync(join(bundle.path, "shim-binary-path"), shim, { mode: 0o600 });
+
+  let task: LiveTask | null = null;
+  const connect = async (to: Bootstrap): Promise<ShimLink> => {
+    const link = createShimLink({
+      bootstrap: to,
+      dial: context.dial,
+      dialTimeoutMs: timeouts.load,
+      log,
+      connection: await context.dial(to, timeouts.load),
+      onGone: () => {
+        const lost = task;
+        // Before there is a task, the call that breaks tells; after it was deleted, the end is expected.
+        if (lost !== null && registry.find(bundle.namespace, bundle.id) === lost)
+          context.background.run("a shim that has ended could not be cleaned up", () => bury(context, lost, false));
+      },
+    });
+    attempt.link = link;
+    return link;
+  };
+  let link = await connect(bootstrap);
+  let shimProcess: ProcessIdentity | null = null;
+  // Travels with Create: what its answer is good for comes later, if ever.
+  const askForPid = () =>
+    link
+      .call((client) => client.connect({ id: bundle.id }, { namespace: bundle.namespace, timeoutMs: timeouts.call }))
+      .then(
+        (answer) => {
+          shimProcess = identify(answer.shimPid);
+          if (task !== null) task.record({ shimProcess });
+          else if (attempt.journal !== null) attempt.journal = { ...attempt.journal, shimProcess };
+        },
+        (err: unknown) => log.debug("a shim does not tell its pid", { err: messageOf(err) }),
+      );
+  const create = () => {
+    void askForPid();
+    return link.call((client) =>
+      client.create(request(bundle, options, runtimeOptions), {
+        namespace: bundle.namespace,
+        timeoutMs: timeouts.create,
+      }),
+    );
+  };
+  const { pid } = await create().catch(async (error: unknown) => {
+    if (kindOf(error) !== "unimplemented" || bootstrap.version !== 3) throw error;
+    // It has version 3 of the bootstrap but only version 2 of the service.
+    link.close();
+    note({ api: 2 });
+    link = await connect({ ...bootstrap, version: 2 });
+    return await create();
+  });
+  note({ phase: "created", init: identify(pid), shimProcess });
+  writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
+  task = new LiveTask({
+    bundle,
+    journal: attempt.journal,
+    link,
+    shimLog: shimLog as ShimLog,
+    timeouts,
+    escalate: (stuck) => bury(context, stuck, true),
+  });
+  registry.add(task);
+  const exit = ledger.initExit(bundle.namespace, bundle.id, pid);
+  if (exit !== null) task.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at.getTime() } });
+  return task;
+}
+
+function request(bundle: Bundle, options: CreateTask, runtimeOptions: CreateTask["options"]) {
+  const { id, rootfs, terminal, stdin, stdout, stderr, checkpoint } = options;
+  const own = options.options;
+  return {
+    id,
+    bundle: bundle.path,
+    rootfs,
+    terminal,
+    stdin,
+    stdout,
+    stderr,
+    checkpoint,
+    options: own !== null && own.value.length > 0 ? own : runtimeOptions,
+  };
+}

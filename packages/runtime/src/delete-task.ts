@@ -1,0 +1,74 @@
+import { isNotFound, kindOf, messageOf } from "@berth/base";
+import { removeBundle } from "./bundle.ts";
+import { bury } from "./bury.ts";
+import { killShim } from "./clean-up.ts";
+import type { Context } from "./context.ts";
+import { within } from "./deadline.ts";
+import type { LiveTask } from "./live-task.ts";
+import type { Exit } from "./types.ts";
+
+const deletions = new WeakMap<LiveTask, Promise<Exit>>();
+
+/** Deletes a stopped task with its shim and bundle. Whoever asks while it goes on gets the same answer. */
+export function deleteTask(context: Context, task: LiveTask): Promise<Exit> {
+  const under = deletions.get(task);
+  if (under !== undefined) return under;
+  const deletion = perform(context, task).finally(() => deletions.delete(task));
+  deletions.set(task, deletion);
+  return deletion;
+}
+
+async function perform(context: Context, task: LiveTask): Promise<Exit> {
+  const { registry, log, timeouts } = context;
+  const { namespace, id, link, directories } = task;
+  let exit: Exit | null = null;
+  try {
+    exit = await deleteInit(task);
+  } catch (error) {
+    if (link.over) return await task.lost;
+    if (kindOf(error) === "deadline-exceeded" && task.initIsDead) return await bury(context, task, true);
+    if (!isNotFound(error)) throw error;
+  }
+  // Out of the registry first: the shim's end is expected from here on.
+  using name = registry.remove(task);
+  if (name === null) return await task.lost;
+  const known = exit ?? exitBefore(context, task);
+  const gone = link.disconnected();
+  const shared = registry.isShared(link.bootstrap.address, namespace, id);
+  try {
+    await task
+      .shutdown()
+      .catch((err) =>
+        log.debug("a shim's answer to its shutdown was lost", { namespace, container: id, err: messageOf(err) }),
+      );
+    if (!shared) await within(gone, timeouts.shutdown, "the shim's end");
+  } catch (err) {
+    log.warn("a shim does not end and is killed", { namespace, container: id, err: messageOf(err) });
+    await killShim(context, directories, task.journal);
+  }
+  task.end(known);
+  link.close();
+  task.shimLog.close();
+  await removeBundle(directories);
+  return known;
+}
+
+/** Once more on a new connection where the first breaks; a shim that has ended is told by `link.over`. */
+async function deleteInit(task: LiveTask): Promise<Exit> {
+  try {
+    return await task.deleteInit();
+  } catch (error) {
+    if (kindOf(error) !== "unavailable" || !(await task.link.isReachable())) throw error;
+    return await task.deleteInit();
+  }
+}
+
+/** Where the shim knows of no task any more, what was heard of its exit. */
+function exitBefore({ ledger, clock }: Context, task: LiveTask): Exit {
+  const noted = ledger.initExit(task.namespace, task.id, task.pid);
+  if (noted !== null) return noted;
+  const { exit } = task.journal;
+  return exit === null
+    ? { pid: task.pid, status: 255, at: clock.now() }
+    : { pid: exit.pid, status: exit.status, at: new Date(exit.at) };
+}

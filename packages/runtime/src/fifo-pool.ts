@@ -1,0 +1,55 @@
+// Each bundle has a fifo for its shim's log, and Node has no mkfifo(3). Running mkfifo(1) for each would cost
+// a create some milliseconds, so they are made a batch ahead and moved into place.
+import { randomBytes } from "node:crypto";
+import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { internalError, type Log } from "@berth/base";
+import { runCommand } from "./run-command.ts";
+
+const BATCH = 32;
+/** A new batch is made when this many are left. */
+const LOW = 8;
+
+export interface FifoPool {
+  /** Puts a fifo of mode 0700 at the path, which is on the pool's file system. */
+  place(path: string): Promise<void>;
+  /** Resolves when no batch is being made. */
+  close(): Promise<void>;
+}
+
+export function openFifoPool(directory: string, log: Log): FifoPool {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  // Left by who came before us; each was made whole.
+  const ready = readdirSync(directory).map((name) => join(directory, name));
+  let filling: Promise<void> | null = null;
+
+  const fill = (): Promise<void> => {
+    filling ??= makeBatch().finally(() => {
+      filling = null;
+    });
+    return filling;
+  };
+  const makeBatch = async () => {
+    const prefix = randomBytes(6).toString("hex");
+    const paths = Array.from({ length: BATCH }, (_, at) => join(directory, `${prefix}-${at}`));
+    const result = await runCommand({ file: "mkfifo", args: ["-m", "0700", "--", ...paths], timeoutMs: 10_000 });
+    if (result.status !== 0) throw internalError(`mkfifo failed in ${directory}: ${result.stderr.toString().trim()}`);
+    ready.push(...paths);
+  };
+  const fillAhead = () => {
+    fill().catch((err) => log.warn("fifos for the logs of shims cannot be made ahead", { path: directory, err }));
+  };
+
+  if (ready.length < LOW) fillAhead();
+  return {
+    async place(path) {
+      while (ready.length === 0) await fill();
+      const fifo = ready.pop() as string;
+      if (ready.length < LOW && filling === null) fillAhead();
+      renameSync(fifo, path);
+    },
+    async close() {
+      await filling?.catch(() => undefined);
+    },
+  };
+}

@@ -1,0 +1,46 @@
+// Every launch of a shim carries an id in its environment, which whatever it forks inherits. So the
+// processes of a launch whose reply nobody read can be found, and no others.
+import { readdir, readFile } from "node:fs/promises";
+import { identify, type ProcessIdentity, signalProcess } from "./process-identity.ts";
+
+export const LAUNCH_VARIABLE = "BERTH_LAUNCH";
+const AT_ONCE = 32;
+
+/** The processes whose environment names this launch. */
+export async function processesOfLaunch(launchId: string): Promise<ProcessIdentity[]> {
+  const wanted = Buffer.from(`${LAUNCH_VARIABLE}=${launchId}`, "latin1");
+  const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name)).map(Number);
+  const found: ProcessIdentity[] = [];
+  for (let at = 0; at < pids.length; at += AT_ONCE) {
+    await Promise.all(
+      pids.slice(at, at + AT_ONCE).map(async (pid) => {
+        // Gone, or a kernel thread: none of ours.
+        const environment = await readFile(`/proc/${pid}/environ`).catch(() => null);
+        if (environment === null || !holds(environment, wanted)) return;
+        const identity = identify(pid);
+        if (identity !== null && pid !== process.pid) found.push(identity);
+      }),
+    );
+  }
+  return found;
+}
+
+/** Kills what a launch has left, again and again until a look finds nothing: they may fork meanwhile. */
+export async function killLaunch(launchId: string): Promise<number> {
+  let killed = 0;
+  // Bounded, because a process in an uninterruptible sleep cannot be waited for.
+  for (let round = 0; round < 20; round++) {
+    const alive = await processesOfLaunch(launchId);
+    if (alive.length === 0) break;
+    for (const one of alive) if (signalProcess(one, 9)) killed++;
+  }
+  return killed;
+}
+
+function holds(environment: Buffer, entry: Buffer): boolean {
+  const at = environment.indexOf(entry);
+  if (at < 0) return false;
+  const startsEntry = at === 0 || environment[at - 1] === 0;
+  const end = at + entry.length;
+  return startsEntry && (end === environment.length || environment[end] === 0);
+}

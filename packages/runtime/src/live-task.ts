@@ -1,0 +1,251 @@
+// A task, as long as it has a shim: each method is an RPC with a deadline, and what a stuck shim does not do.
+import { type BerthError, kindOf, notFound, unavailable } from "@berth/base";
+import type { Any } from "@berth/proto/google/protobuf";
+import type { Bundle } from "./bundle.ts";
+import { unlessAborted } from "./deadline.ts";
+import { type Journal, writeJournal } from "./journal.ts";
+import type { Timeouts } from "./options.ts";
+import { identify, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
+import type { TaskClient } from "./shim-connection.ts";
+import type { ShimLink } from "./shim-link.ts";
+import type { ShimLog } from "./shim-log.ts";
+import type { ExecOptions, Exit, ProcessState, Task } from "./types.ts";
+import { toExit, toProcessState } from "./wire.ts";
+
+export interface LiveTaskOptions {
+  readonly bundle: Bundle;
+  readonly journal: Journal;
+  readonly link: ShimLink;
+  readonly shimLog: ShimLog;
+  readonly timeouts: Timeouts;
+  /** Ends a container whose shim does not answer, by force. */
+  escalate(task: LiveTask): Promise<Exit>;
+}
+
+const SIGKILL = 9;
+
+export class LiveTask implements Task {
+  readonly namespace: string;
+  readonly id: string;
+  readonly bundle: string;
+  readonly shim: string;
+  readonly directories: Bundle;
+  readonly link: ShimLink;
+  readonly shimLog: ShimLog;
+  /** Resolves with init's exit when the task has ended without `delete`. */
+  readonly lost: Promise<Exit>;
+  #resolveLost: (exit: Exit) => void;
+  #ended = false;
+  #journal: Journal;
+  readonly #timeouts: Timeouts;
+  readonly #escalate: (task: LiveTask) => Promise<Exit>;
+  /** Calls under way that a second caller joins, by what they ask. */
+  readonly #flights = new Map<string, Promise<unknown>>();
+  /** Of execs that were started through us: where to send a signal when the shim is stuck. */
+  readonly #execs = new Map<string, ProcessIdentity>();
+
+  constructor({ bundle, journal, link, shimLog, timeouts, escalate }: LiveTaskOptions) {
+    this.namespace = bundle.namespace;
+    this.id = bundle.id;
+    this.bundle = bundle.path;
+    this.shim = journal.shim;
+    this.directories = bundle;
+    this.link = link;
+    this.shimLog = shimLog;
+    const lost = Promise.withResolvers<Exit>();
+    this.lost = lost.promise;
+    this.#resolveLost = lost.resolve;
+    this.#journal = journal;
+    this.#timeouts = timeouts;
+    this.#escalate = escalate;
+  }
+
+  get pid(): number {
+    return this.#journal.init?.pid ?? this.#journal.exit?.pid ?? 0;
+  }
+
+  get journal(): Journal {
+    return this.#journal;
+  }
+
+  /** Notes something on disk, unless the bundle is on its way out. */
+  record(change: Partial<Journal>): void {
+    this.#journal = { ...this.#journal, ...change };
+    if (!this.#ended) writeJournal(this.bundle, this.#journal);
+  }
+
+  /** No call is made any more; whoever waits gets the exit. */
+  end(exit: Exit | null): void {
+    this.#ended = true;
+    if (exit !== null) this.#resolveLost(exit);
+  }
+
+  async state(execId: string, signal?: AbortSignal): Promise<ProcessState> {
+    const flight = this.#joined(`state/${execId}`, () =>
+      this.#call(this.#timeouts.state, (task, options) => task.state({ id: this.id, execId }, options), true),
+    );
+    const answer = await (signal === undefined ? flight : unlessAborted(flight, signal)).catch((error: unknown) => {
+      // A shim that has ended has no processes: containerd answers so as well.
+      throw this.link.over ? this.#notFound(execId) : error;
+    });
+    return toProcessState(answer, execId || this.id);
+  }
+
+  async start(execId: string): Promise<number> {
+    const { pid } = await this.#call(this.#timeouts.create, (task, options) =>
+      task.start({ id: this.id, execId }, options),
+    );
+    const identity = identify(pid);
+    // A restored container has no init before it is started.
+    if (execId === "" && this.pid === 0) this.record({ init: identity });
+    else if (execId !== "" && identity !== null) this.#execs.set(execId, identity);
+    return pid;
+  }
+
+  async kill(execId: string, signal: number, all: boolean): Promise<void> {
+    await this.#joined(`kill/${execId}/${signal}/${all}`, async () => {
+      try {
+        await this.#call(this.#timeouts.call, (task, options) =>
+          task.kill({ id: this.id, execId, signal, all }, options),
+        );
+      } catch (error) {
+        if (kindOf(error) !== "deadline-exceeded") throw error;
+        await this.#killWithoutShim(execId, signal, error as BerthError);
+      }
+    });
+  }
+
+  async #killWithoutShim(execId: string, signal: number, error: BerthError): Promise<void> {
+    if (execId === "" && signal === SIGKILL) {
+      await this.#escalate(this);
+      return;
+    }
+    const target = execId === "" ? this.#journal.init : this.#execs.get(execId);
+    if (target == null || !signalProcess(target, signal)) throw error;
+  }
+
+  async exec(options: ExecOptions): Promise<void> {
+    const { execId, terminal, stdin, stdout, stderr, spec } = options;
+    await this.#call(this.#timeouts.call, (task, callOptions) =>
+      task.exec({ id: this.id, execId, terminal, stdin, stdout, stderr, spec }, callOptions),
+    );
+  }
+
+  wait(execId: string, signal: AbortSignal): Promise<Exit> {
+    // One Wait for each process, however many wait for it.
+    const exit = this.#joined(`wait/${execId}`, () => this.#waited(execId));
+    return unlessAborted(exit, signal);
+  }
+
+  async #waited(execId: string): Promise<Exit> {
+    const answer = this.#call(null, (task, options) => task.wait({ id: this.id, execId }, options), true).then(toExit);
+    // While the connection is lost, what happened is being found out: the answer is `lost`, not the break.
+    const orLost = answer.catch((error: unknown) =>
+      this.link.over && !this.#ended ? this.lost : Promise.reject(error),
+    );
+    const exit = await Promise.race([orLost, this.lost]);
+    return { ...exit, pid: exit.pid !== 0 ? exit.pid : this.#pidOf(execId) };
+  }
+
+  #pidOf(execId: string): number {
+    return execId === "" ? this.pid : (this.#execs.get(execId)?.pid ?? 0);
+  }
+
+  async deleteExec(execId: string): Promise<Exit> {
+    const answer = await this.#delete(execId);
+    this.#execs.delete(execId);
+    return toExit(answer);
+  }
+
+  /** Task.Delete of init. */
+  async deleteInit(): Promise<Exit> {
+    return toExit(await this.#delete(""));
+  }
+
+  #delete(execId: string) {
+    return this.#call(this.#timeouts.delete, (task, options) => task.delete({ id: this.id, execId }, options));
+  }
+
+  /** Asks the shim to end, which it does unless it keeps other containers. */
+  async shutdown(): Promise<void> {
+    await this.#call(this.#timeouts.shutdown, (task, options) => task.shutdown({ id: this.id, now: false }, options));
+  }
+
+  async resizePty(execId: string, width: number, height: number): Promise<void> {
+    await this.#call(this.#timeouts.call, (task, options) =>
+      task.resizePty({ id: this.id, execId, width, height }, options),
+    );
+  }
+
+  async closeIO(execId: string, stdin: boolean): Promise<void> {
+    await this.#call(this.#timeouts.call, (task, options) => task.closeIO({ id: this.id, execId, stdin }, options));
+  }
+
+  async pause(): Promise<void> {
+    await this.#call(this.#timeouts.call, (task, options) => task.pause({ id: this.id }, options));
+  }
+
+  async resume(): Promise<void> {
+    await this.#call(this.#timeouts.call, (task, options) => task.resume({ id: this.id }, options));
+  }
+
+  async pids(): Promise<{ pid: number; info: Any | null }[]> {
+    const { processes } = await this.#joined("pids", () =>
+      this.#call(this.#timeouts.call, (task, options) => task.pids({ id: this.id }, options)),
+    );
+    return processes.map(({ pid, info }) => ({ pid, info }));
+  }
+
+  async stats(): Promise<Any | null> {
+    const { stats } = await this.#joined("stats", () =>
+      this.#call(this.#timeouts.call, (task, options) => task.stats({ id: this.id }, options)),
+    );
+    return stats;
+  }
+
+  async update(resources: Any | null, annotations: Readonly<Record<string, string>>): Promise<void> {
+    await this.#call(this.#timeouts.call, (task, options) =>
+      task.update({ id: this.id, resources, annotations }, options),
+    );
+  }
+
+  async checkpoint(path: string, options: Any | null): Promise<void> {
+    // Writing a large process's memory takes as long as it takes to make one.
+    await this.#call(this.#timeouts.create, (task, callOptions) =>
+      task.checkpoint({ id: this.id, path, options }, callOptions),
+    );
+  }
+
+  /** Whether init has certainly ended. */
+  get initIsDead(): boolean {
+    const { init, exit } = this.#journal;
+    return exit !== null || (init !== null && !isAlive(init));
+  }
+
+  async #call<T>(
+    timeoutMs: number | null,
+    run: (task: TaskClient, options: { namespace: string; timeoutMs?: number }) => Promise<T>,
+    again = false,
+  ): Promise<T> {
+    if (this.#ended) throw this.#notFound("");
+    const options = { namespace: this.namespace, ...(timeoutMs !== null && { timeoutMs }) };
+    try {
+      return await this.link.call((task) => run(task, options), { again });
+    } catch (error) {
+      if (!this.link.over || kindOf(error) !== "unavailable") throw error;
+      throw unavailable(`the shim of container ${JSON.stringify(this.id)} has ended`, { cause: error });
+    }
+  }
+
+  #notFound(execId: string) {
+    return execId === "" ? notFound("task", this.id) : notFound("process", execId);
+  }
+
+  #joined<T>(what: string, start: () => Promise<T>): Promise<T> {
+    const under = this.#flights.get(what) as Promise<T> | undefined;
+    if (under !== undefined) return under;
+    const flight = start().finally(() => this.#flights.delete(what));
+    this.#flights.set(what, flight);
+    return flight;
+  }
+}

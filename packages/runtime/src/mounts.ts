@@ -1,0 +1,28 @@
+// Node has no umount2(2). A shim unmounts its rootfs itself, so umount(8) is run only after one that could not.
+import { readFile } from "node:fs/promises";
+import { failedPrecondition } from "@berth/base";
+import { runCommand } from "./run-command.ts";
+
+/** Mount points at or below a directory, deepest last, from /proc/self/mountinfo (proc_pid_mountinfo(5)). */
+export function mountsBelow(mountinfo: string, directory: string): string[] {
+  const found: string[] = [];
+  for (const line of mountinfo.split("\n")) {
+    const escaped = line.split(" ", 5)[4];
+    if (escaped === undefined) continue;
+    const path = escaped.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
+    if (path === directory || path.startsWith(`${directory}/`)) found.push(path);
+  }
+  return found;
+}
+
+/** Unmounts everything at and below a directory, lazily, the last mounted first. */
+export async function unmountBelow(directory: string): Promise<void> {
+  // More than one may be stacked on a path; each is a line, so one round is enough unless somebody mounts more.
+  for (let round = 0; round < 3; round++) {
+    const paths = mountsBelow(await readFile("/proc/self/mountinfo", "utf8"), directory).reverse();
+    if (paths.length === 0) return;
+    const result = await runCommand({ file: "umount", args: ["-c", "-l", "--", ...paths], timeoutMs: 10_000 });
+    if (result.status !== 0 && round === 2)
+      throw failedPrecondition(`what is mounted below ${directory} cannot be unmounted: ${result.stderr.toString()}`);
+  }
+}

@@ -1,0 +1,114 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { canceled, failedPrecondition } from "@berth/base";
+import { createBackground } from "./background.ts";
+import { openLayout } from "./bundle.ts";
+import type { Context } from "./context.ts";
+import { createTask } from "./create-task.ts";
+import { deleteTask } from "./delete-task.ts";
+import { createExchange } from "./exchange.ts";
+import { createExitLedger } from "./exit-ledger.ts";
+import { openFifoPool } from "./fifo-pool.ts";
+import { createLauncher } from "./launch-shim.ts";
+import { createLimit } from "./limit.ts";
+import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
+import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
+import { dialShim } from "./shim-connection.ts";
+import { TaskRegistry } from "./task-registry.ts";
+import type { Runtime, TaskManager } from "./types.ts";
+
+/** Shims that are dialed at once after a restart. */
+const RECONNECTS = 32;
+/** `delete` commands at once. */
+const CLEANUPS = 4;
+
+/**
+ * Opens the runtime on its directories. Nothing is dialed and nobody is launched before `reconnect` or a
+ * create; until `reconnect` has decided about a container that is on disk, `settled` waits for it.
+ */
+export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
+  const { log, clock, environment = process.env } = options;
+  const stop = new AbortController();
+  const registry = new TaskRegistry();
+  const ledger = createExitLedger((namespace, id, exit) => {
+    registry.find(namespace, id)?.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at.getTime() } });
+  });
+  const layout = openLayout(options.state, options.root);
+  const { grpcAddress, ttrpcAddress, publishBinary, daemonVersion } = options;
+  const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment };
+  const context: Context = {
+    layout,
+    bootId: options.bootId ?? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
+    timeouts: { ...defaultTimeouts, ...options.timeouts },
+    log,
+    clock,
+    containers: options.containers,
+    resolveShim: options.resolveShim,
+    setting,
+    launch: createLauncher(setting, log),
+    dial: dialShim,
+    fifos: openFifoPool(join(layout.state, ".fifos"), log),
+    registry,
+    ledger,
+    events: createExchange({ clock, log, admit: ledger.admit }),
+    cleanups: createLimit(CLEANUPS),
+    background: createBackground(log),
+    stopping: stop.signal,
+  };
+
+  const undecided = new Map<string, PromiseWithResolvers<void>>();
+  const found = findBundles(context);
+  for (const { namespace, id } of found) undecided.set(`${namespace}/${id}`, Promise.withResolvers<void>());
+  const settled = async (namespace: string, id: string) => await undecided.get(`${namespace}/${id}`)?.promise;
+  let reconnecting: Promise<void> | null = null;
+  const reconnect = async () => {
+    const limit = createLimit(RECONNECTS);
+    await Promise.all(
+      found.map(async (bundle) => {
+        const key = `${bundle.namespace}/${bundle.id}`;
+        if (!stop.signal.aborted) await reconnectBundle(context, bundle, limit);
+        undecided.get(key)?.resolve();
+        undecided.delete(key);
+      }),
+    );
+    if (!stop.signal.aborted) await sweep(context);
+  };
+  const refuseWhenClosed = () => {
+    if (stop.signal.aborted) throw failedPrecondition("the runtime is closed");
+  };
+
+  const tasks: TaskManager = {
+    async create(namespace, request) {
+      await settled(namespace, request.id);
+      refuseWhenClosed();
+      return await createTask(context, namespace, request);
+    },
+    get: (namespace, id) => registry.get(namespace, id),
+    list: (namespace) => registry.list(namespace),
+    async delete(namespace, id) {
+      await settled(namespace, id);
+      return await deleteTask(context, registry.get(namespace, id));
+    },
+  };
+  const close = async () => {
+    if (stop.signal.aborted) return;
+    stop.abort(canceled("the runtime is closing"));
+    for (const task of registry.all()) {
+      task.end(null);
+      task.link.close();
+      task.shimLog.close();
+    }
+    await Promise.all([context.background.close(), context.fifos.close(), reconnecting]);
+  };
+  return {
+    tasks,
+    events: context.events,
+    reconnect: () => {
+      reconnecting ??= reconnect();
+      return reconnecting;
+    },
+    settled,
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}

@@ -1,0 +1,70 @@
+// What the runtime needs from outside. Everything that is not the file system or a child process is passed in.
+import type { Clock, Log } from "@berth/base";
+import type { Any } from "@berth/proto/google/protobuf";
+
+/** Milliseconds. */
+export interface Timeouts {
+  /** State, the RPC that everybody polls. */
+  readonly state: number;
+  /** Kill, and every RPC that is not named here. */
+  readonly call: number;
+  /** Launch of a shim, Create and Start: a runtime may have much to set up. */
+  readonly create: number;
+  /** Delete; more than the 10 s for which containerd's shims wait for a container's output to end. */
+  readonly delete: number;
+  /** Shutdown, and then the shim's end. */
+  readonly shutdown: number;
+  /** Dialing a shim that was found on disk, with its first answer. */
+  readonly load: number;
+  /** The shim's `delete` command. */
+  readonly cleanup: number;
+  /** How long an exit that happened while nobody listened is left to the shim to report. */
+  readonly exitGrace: number;
+}
+
+export const defaultTimeouts: Timeouts = {
+  state: 2_000,
+  call: 10_000,
+  create: 120_000,
+  delete: 20_000,
+  shutdown: 3_000,
+  load: 5_000,
+  cleanup: 10_000,
+  exitGrace: 1_000,
+};
+
+/** The part of a container store that the runtime reads. not-found where there is no such container. */
+export interface ContainerLookup {
+  get(
+    scope: { readonly namespace: string; readonly lease: string },
+    id: string,
+  ): {
+    readonly runtime: { readonly name: string; readonly options: Any | null };
+    readonly spec: Any | null;
+  };
+}
+
+export interface RuntimeOptions {
+  /** Durable directory; work directories of bundles are below it. */
+  readonly root: string;
+  /** Volatile directory (tmpfs); bundles are below it. */
+  readonly state: string;
+  /** Path of our gRPC socket, told to shims. */
+  readonly grpcAddress: string;
+  /** Path of our ttrpc socket, where shims send their events. */
+  readonly ttrpcAddress: string;
+  readonly containers: ContainerLookup;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly timeouts?: Partial<Timeouts>;
+  /** Path of the shim for a runtime's name (see createShimResolver). Throws for one that is not installed. */
+  readonly resolveShim: (runtimeName: string) => string;
+  /** Program with a `publish` command, told to shims. */
+  readonly publishBinary: string;
+  /** Told to shims that ask for it. */
+  readonly daemonVersion: string;
+  /** Environment that shims inherit; the process's own where it is absent. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Identity of this boot of the machine; /proc/sys/kernel/random/boot_id where it is absent. */
+  readonly bootId?: string;
+}

@@ -1,0 +1,41 @@
+// A pid alone may have passed to another process; with its start time it names one process for one boot.
+// Node has no pidfd_open(2): what is left is the moment between the look at /proc and the kill.
+import { readFileSync } from "node:fs";
+
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot, as in proc_pid_stat(5) field 22. */
+  readonly startTime: string;
+}
+
+/** Who has this pid now; null for nobody, and for a zombie, which is over. */
+export function identify(pid: number): ProcessIdentity | null {
+  if (!Number.isSafeInteger(pid) || pid <= 1) return null;
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+  } catch {
+    // ENOENT or ESRCH: it is gone, which is the answer.
+    return null;
+  }
+  // The name is in parentheses and may hold any character, so count from the last one.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const state = fields[0];
+  const startTime = fields[19];
+  if (startTime === undefined || state === "Z" || state === "X") return null;
+  return { pid, startTime };
+}
+
+export const isAlive = (process: ProcessIdentity): boolean => identify(process.pid)?.startTime === process.startTime;
+
+/** Signals the process unless it has ended. True where a signal was sent. */
+export function signalProcess(target: ProcessIdentity, signal: number): boolean {
+  if (!isAlive(target)) return false;
+  try {
+    process.kill(target.pid, signal);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw error;
+  }
+}

@@ -1,0 +1,68 @@
+// Undoing a task that never came to be, or of which only the shim is left.
+import { isNotFound, messageOf } from "@berth/base";
+import { type Bundle, removeBundle } from "./bundle.ts";
+import { deleteLeftovers, killContainer, killShim } from "./clean-up.ts";
+import type { Context } from "./context.ts";
+import { within } from "./deadline.ts";
+import type { Journal } from "./journal.ts";
+import type { ShimLink } from "./shim-link.ts";
+
+/** How far a create came. */
+export interface Attempt {
+  readonly bundle: Bundle;
+  /** Null before anything was launched. */
+  journal: Journal | null;
+  link: ShimLink | null;
+  shimLog: Disposable | null;
+}
+
+/** Leaves no process, mount, socket or file of the attempt. What cannot be done is logged. */
+export async function rollBack(context: Context, attempt: Attempt): Promise<void> {
+  const { log } = context;
+  const { bundle, journal } = attempt;
+  try {
+    const settled = attempt.link !== null && (await endByShim(context, attempt.link, bundle));
+    attempt.link?.close();
+    if (journal !== null && !settled) {
+      killContainer(journal);
+      await killShim(context, bundle, journal);
+      await deleteLeftovers(context, bundle, journal);
+    }
+    attempt.shimLog?.[Symbol.dispose]();
+    await removeBundle(bundle);
+  } catch (err) {
+    log.error("what is left of a task cannot be removed", {
+      namespace: bundle.namespace,
+      container: bundle.id,
+      path: bundle.path,
+      err: messageOf(err),
+    });
+  }
+}
+
+/** Asks the shim itself to delete the container and to end. True where both was done. */
+async function endByShim(context: Context, link: ShimLink, { namespace, id }: Bundle): Promise<boolean> {
+  const { timeouts, registry, log } = context;
+  const options = { namespace, timeoutMs: timeouts.shutdown };
+  try {
+    await link
+      .call((task) => task.delete({ id }, options))
+      .catch((error: unknown) => {
+        if (!isNotFound(error)) throw error;
+      });
+    const gone = link.disconnected();
+    await link
+      .call((task) => task.shutdown({ id, now: true }, options))
+      .catch((error: unknown) => {
+        // A shim may end before its answer is out.
+        if (!link.over) return within(gone, timeouts.shutdown, "the shim's end").catch(() => Promise.reject(error));
+        return undefined;
+      });
+    if (!registry.isShared(link.bootstrap.address, namespace, id))
+      await within(gone, timeouts.shutdown, "the shim's end");
+    return true;
+  } catch (err) {
+    log.debug("a shim does not end by itself", { namespace, container: id, err: messageOf(err) });
+    return false;
+  }
+}

@@ -1,0 +1,75 @@
+// How a shim's binary is called: `start` makes it serve a container, `delete` cleans up after one that is gone.
+import { messageOf, unknownError } from "@berth/base";
+import { DeleteResponse } from "@berth/proto/containerd/task/v2";
+import type { Bundle } from "./bundle.ts";
+import { LAUNCH_VARIABLE } from "./launched-processes.ts";
+import { type CommandResult, runCommand } from "./run-command.ts";
+import type { Exit } from "./types.ts";
+import { toExit } from "./wire.ts";
+
+/** What every shim is told about us. */
+export interface ShimSetting {
+  readonly grpcAddress: string;
+  readonly ttrpcAddress: string;
+  readonly publishBinary: string;
+  readonly daemonVersion: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export interface ShimCall {
+  readonly shim: string;
+  readonly bundle: Bundle;
+  readonly launchId: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal;
+}
+
+function run(setting: ShimSetting, call: ShimCall, action: string, input: Uint8Array | null): Promise<CommandResult> {
+  const { namespace, id, path } = call.bundle;
+  return runCommand({
+    file: call.shim,
+    // biome-ignore format: pairs
+    args: [
+      "-namespace", namespace, "-address", setting.grpcAddress, "-publish-binary", setting.publishBinary,
+      "-id", id, "-bundle", path, action,
+    ],
+    cwd: path,
+    env: {
+      ...setting.environment,
+      GOMAXPROCS: "2",
+      MAX_SHIM_VERSION: "2",
+      TTRPC_ADDRESS: setting.ttrpcAddress,
+      GRPC_ADDRESS: setting.grpcAddress,
+      NAMESPACE: namespace,
+      [LAUNCH_VARIABLE]: call.launchId,
+    },
+    input,
+    timeoutMs: call.timeoutMs,
+    ...(call.signal !== undefined && { signal: call.signal }),
+  });
+}
+
+/** Runs `start`; what it prints on stdout is its reply. Throws unknown with what it says where it fails. */
+export async function startShim(setting: ShimSetting, call: ShimCall, input: Uint8Array | null): Promise<Buffer> {
+  const result = await run(setting, call, "start", input).catch((cause) => {
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    throw unknownError(`shim ${call.shim} cannot be run: ${messageOf(cause)}`, { cause });
+  });
+  if (result.status === 0) return result.stdout;
+  throw unknownError(`shim ${call.shim} failed to start: ${saidBy(result)}`);
+}
+
+/** Runs `delete`: kills and removes what is left of the container. Throws unknown where it fails. */
+export async function deleteByShim(setting: ShimSetting, call: ShimCall): Promise<Exit> {
+  const result = await run(setting, call, "delete", null);
+  if (result.status !== 0) throw unknownError(`shim ${call.shim} failed to clean up: ${saidBy(result)}`);
+  // Nothing at all would decode as "exited with 0 at no time", which it does not mean.
+  if (result.stdout.length === 0) throw unknownError(`shim ${call.shim} cleaned up and printed no exit status`);
+  return toExit(DeleteResponse.decode(result.stdout));
+}
+
+function saidBy({ status, stdout, stderr }: CommandResult): string {
+  const text = `${stdout.toString("utf8")}${stderr.toString("utf8")}`.trim();
+  const how = status === null ? "it was killed" : `exit status ${status}`;
+  return text === "" ? how : `${how}: ${text.slice(0, 2_048)}`;
+}
