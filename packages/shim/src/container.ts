@@ -1,0 +1,41 @@
+// A container as its shim knows it.
+import { BerthError } from "@berth/base";
+import type { Bundle } from "./bundle.ts";
+import type { Cgroup } from "./cgroup-path.ts";
+import type { Process } from "./process.ts";
+import type { Runc } from "./runc.ts";
+
+export interface Container {
+  readonly id: string;
+  readonly bundle: Bundle;
+  readonly runc: Runc;
+  readonly init: Process;
+  readonly execs: Map<string, Process>;
+  /** Whether the kernel ends everything else when init ends. */
+  readonly privatePids: boolean;
+  readonly ioUid: number;
+  readonly ioGid: number;
+  /** null where the container has none (or had none that could be found). */
+  cgroup: Cgroup | null;
+  /** Kills for lack of memory that have been told. */
+  oomKills: bigint;
+  /** Init has been reaped; its exit may not have been published yet. */
+  initGone: boolean;
+  /** Path of a checkpoint that `start` restores from; empty for a new container. */
+  readonly checkpoint: string;
+}
+
+/** The texts of these errors are containerd's: clients match them. */
+export const containerNotCreated = (): BerthError => new BerthError("not-found", "container not created: not found");
+
+/** Init for an empty id. Throws not-found for an exec that does not exist. */
+export function processOf(container: Container, execId: string): Process {
+  if (execId === "") return container.init;
+  const found = container.execs.get(execId);
+  if (found === undefined) throw new BerthError("not-found", `process does not exist ${execId}: not found`);
+  return found;
+}
+
+/** Every process whose exit has to come before init's. */
+export const aliveExecs = (container: Container): Process[] =>
+  [...container.execs.values()].filter((process) => process.starting || process.state.at === "running");

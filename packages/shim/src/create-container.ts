@@ -1,0 +1,130 @@
+import { BerthError, messageOf } from "@berth/base";
+import { isCode } from "@berth/host";
+import { TaskCreate } from "@berth/proto/containerd/events";
+import { Options } from "@berth/proto/containerd/runc/v1";
+import type { CreateTaskRequest } from "@berth/proto/containerd/task/v2";
+import { decodeOptions } from "./bootstrap.ts";
+import { type Bundle, bundleAt } from "./bundle.ts";
+import { readBundleConfig, readPidFile, saveOptions } from "./bundle-files.ts";
+import { cgroupOfPid } from "./cgroup-reader.ts";
+import type { Container } from "./container.ts";
+import { followExit } from "./exits.ts";
+import type { Keeper } from "./keeper.ts";
+import { oomKillsOf } from "./oom.ts";
+import { openStdio } from "./open-stdio.ts";
+import { createProcess } from "./process.ts";
+import { mountRootfs, unmountAll } from "./rootfs.ts";
+import { createRunc } from "./runc.ts";
+
+/** Makes the container, up to its init waiting to be started. Nothing of it is left where this fails. */
+export async function createContainer(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
+  const { id } = request;
+  if (keeper.closing)
+    throw new BerthError("unavailable", `container ${JSON.stringify(id)}: this shim is shutting down`);
+  if (keeper.containers.has(id) || keeper.creating.has(id))
+    throw new BerthError("already-exists", `container ${JSON.stringify(id)}: already exists`);
+  keeper.creating.add(id);
+  try {
+    const container = await create(keeper, request);
+    keeper.containers.set(id, container);
+    keeper.events.publish("/tasks/create", TaskCreate, {
+      containerId: id,
+      bundle: request.bundle,
+      rootfs: request.rootfs,
+      io: { stdin: request.stdin, stdout: request.stdout, stderr: request.stderr, terminal: request.terminal },
+      checkpoint: request.checkpoint,
+      pid: container.init.state.pid,
+    });
+    return container;
+  } finally {
+    keeper.creating.delete(id);
+  }
+}
+
+async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
+  const { id, checkpoint } = request;
+  const bundle = bundleAt(request.bundle);
+  const options = decodeOptions(request.options) ?? keeper.options ?? Options.create();
+  const config = configOf(bundle);
+  saveOptions(bundle, options);
+  const runc = createRunc({
+    id,
+    namespace: keeper.namespace,
+    bundle: bundle.path,
+    logFile: bundle.runtimeLog,
+    options,
+  });
+  const { terminal, stdin, stdout, stderr } = request;
+  const init = createProcess({ kind: "init", execId: "", terminal, stdin, stdout, stderr });
+  const container: Container = {
+    id,
+    bundle,
+    runc,
+    init,
+    execs: new Map(),
+    privatePids: config.privatePids,
+    ioUid: options.ioUid,
+    ioGid: options.ioGid,
+    cgroup: null,
+    oomKills: 0n,
+    initGone: false,
+    checkpoint,
+  };
+  mountRootfs(bundle.rootfs, request.rootfs);
+  let made = false;
+  try {
+    init.stdio = await openStdio(keeper, container, init);
+    if (checkpoint === "") {
+      await runc.create({
+        bundle: bundle.path,
+        pidFile: bundle.initPid,
+        stdio: init.stdio.child,
+        consoleSocket: init.stdio.consoleSocket,
+      });
+      made = true;
+      const pid = readPid(bundle.initPid);
+      init.state = { at: "created", pid };
+      await init.stdio.launched();
+      container.cgroup = cgroupOfPid(pid);
+      container.oomKills = oomKillsOf(container.cgroup);
+      followExit(keeper, container, init, pid);
+    }
+    return container;
+  } catch (error) {
+    await undo(keeper, container, made);
+    throw error;
+  }
+}
+
+async function undo(keeper: Keeper, container: Container, made: boolean): Promise<void> {
+  const { log } = keeper;
+  try {
+    if (made) await container.runc.delete(true);
+  } catch (error) {
+    log.warn("a container that could not be created is left in the runtime", { container: container.id, err: error });
+  }
+  await container.init.stdio?.close();
+  try {
+    unmountAll(container.bundle.rootfs);
+  } catch (error) {
+    log.warn("rootfs could not be unmounted", { container: container.id, err: error });
+  }
+}
+
+/** The pid that the runtime has written. */
+export function readPid(path: string): number {
+  const pid = readPidFile(path);
+  if (pid <= 0)
+    throw new BerthError("unknown", `failed to retrieve OCI runtime container pid: none in ${path}: unknown`);
+  return pid;
+}
+
+function configOf(bundle: Bundle): { privatePids: boolean } {
+  try {
+    return readBundleConfig(bundle);
+  } catch (error) {
+    // The runtime says better what is wrong with it.
+    if (isCode(error, "ENOENT")) return { privatePids: true };
+    throw new BerthError("invalid-argument", `${bundle.config} is not a container specification: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,113 @@
+// fstab-style mount options as mount(2) takes them: flags, propagation and what is left for the file system.
+
+/** The names in the order of containerd's table; `clear` flags are taken back by a later opposite. */
+const set: Readonly<Record<string, readonly FlagName[]>> = {
+  ro: ["RDONLY"],
+  nosuid: ["NOSUID"],
+  nodev: ["NODEV"],
+  noexec: ["NOEXEC"],
+  sync: ["SYNCHRONOUS"],
+  dirsync: ["DIRSYNC"],
+  remount: ["REMOUNT"],
+  mand: ["MANDLOCK"],
+  noatime: ["NOATIME"],
+  nodiratime: ["NODIRATIME"],
+  bind: ["BIND"],
+  rbind: ["BIND", "REC"],
+  relatime: ["RELATIME"],
+  strictatime: ["STRICTATIME"],
+};
+const clear: Readonly<Record<string, FlagName | null>> = {
+  rw: "RDONLY",
+  suid: "NOSUID",
+  dev: "NODEV",
+  exec: "NOEXEC",
+  async: "SYNCHRONOUS",
+  nomand: "MANDLOCK",
+  atime: "NOATIME",
+  diratime: "NODIRATIME",
+  norelatime: "RELATIME",
+  nostrictatime: "STRICTATIME",
+  defaults: null,
+};
+const propagations: Readonly<Record<string, readonly FlagName[]>> = {
+  private: ["PRIVATE"],
+  rprivate: ["PRIVATE", "REC"],
+  shared: ["SHARED"],
+  rshared: ["SHARED", "REC"],
+  slave: ["SLAVE"],
+  rslave: ["SLAVE", "REC"],
+  unbindable: ["UNBINDABLE"],
+  runbindable: ["UNBINDABLE", "REC"],
+};
+
+export type FlagName =
+  | "RDONLY"
+  | "NOSUID"
+  | "NODEV"
+  | "NOEXEC"
+  | "REMOUNT"
+  | "BIND"
+  | "REC"
+  | "PRIVATE"
+  | "SLAVE"
+  | "SHARED"
+  | "NOATIME"
+  | "RELATIME"
+  | "STRICTATIME"
+  | "NODIRATIME"
+  | "SYNCHRONOUS"
+  | "DIRSYNC"
+  | "MANDLOCK"
+  | "UNBINDABLE";
+
+export interface MountPlan {
+  readonly flags: readonly FlagName[];
+  /** One more mount(2) each, with these flags. */
+  readonly propagation: readonly (readonly FlagName[])[];
+  /** Options for the file system, in their order. */
+  readonly data: readonly string[];
+}
+
+export function planMount(options: readonly string[]): MountPlan {
+  const flags = new Set<FlagName>();
+  const propagation: (readonly FlagName[])[] = [];
+  const data: string[] = [];
+  for (const option of options) {
+    const adds = set[option];
+    const drops = clear[option];
+    const spreads = propagations[option];
+    if (adds !== undefined) for (const flag of adds) flags.add(flag);
+    else if (drops !== undefined) {
+      if (drops !== null) flags.delete(drops);
+    } else if (spreads !== undefined) propagation.push(spreads);
+    else if (option !== "") data.push(option);
+  }
+  return { flags: [...flags], propagation, data };
+}
+
+/** The longest directory that all of an overlay's lower layers are below; null where there is none worth using. */
+export function commonLowerDirectory(data: readonly string[]): string | null {
+  const lower = data.find((option) => option.startsWith("lowerdir="));
+  if (lower === undefined) return null;
+  let common: string | null = null;
+  for (const path of lower.slice("lowerdir=".length).split(":")) {
+    const parent = path.slice(0, path.lastIndexOf("/"));
+    if (common === null) common = parent;
+    while (common !== "" && parent !== common && !parent.startsWith(`${common}/`))
+      common = common.slice(0, common.lastIndexOf("/"));
+  }
+  return common === null || common.length < 2 ? null : common;
+}
+
+/** The options with the lower layers of one directory reached through another path. */
+export const moveLower = (data: readonly string[], directory: string, path: string): string[] =>
+  data.map((option) =>
+    option.startsWith("lowerdir=")
+      ? `lowerdir=${option
+          .slice("lowerdir=".length)
+          .split(":")
+          .map((layer) => path + layer.slice(directory.length))
+          .join(":")}`
+      : option,
+  );

@@ -1,0 +1,22 @@
+import type { Container } from "./container.ts";
+import type { Keeper } from "./keeper.ts";
+import { openPipedStdio } from "./piped-stdio.ts";
+import type { Process } from "./process.ts";
+import type { Stdio } from "./stdio.ts";
+import { openTerminalStdio } from "./terminal-stdio.ts";
+
+/** Opens what a process was asked to have as stdio. */
+export function openStdio(keeper: Keeper, container: Container, process: Process): Promise<Stdio> {
+  const request = {
+    container: container.id,
+    namespace: keeper.namespace,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    terminal: process.terminal,
+    uid: container.ioUid,
+    gid: container.ioGid,
+    log: keeper.log.with({ container: container.id, exec: process.execId }),
+  };
+  return process.terminal ? openTerminalStdio(request, keeper.runDirectory) : openPipedStdio(request);
+}

@@ -1,0 +1,92 @@
+// Stdio over pipes: FIFOs of a client, files, a logger, or nothing.
+import { type Fd, fchown, pipe } from "@berth/host";
+import { type InputPump, startInputPump } from "./input-pump.ts";
+import { type LoggerProcess, startLogger } from "./logger-process.ts";
+import { openOutput } from "./output-file.ts";
+import { type OutputPump, startOutputPump } from "./output-pump.ts";
+import { closeAll, type Stdio, type StdioRequest, stdioError } from "./stdio.ts";
+import { type OutputTarget, parseOutput } from "./stdio-target.ts";
+
+/** One output while the runtime has not started: the container's end, ours, and where it goes. */
+interface Output {
+  readonly inner: Fd;
+  readonly outer: Fd;
+  readonly to: Fd;
+}
+
+/** Opens everything that the request names; nothing stays open where one of it fails. */
+export async function openPipedStdio(request: StdioRequest): Promise<Stdio> {
+  const opened: Fd[] = [];
+  try {
+    return await open(request, opened);
+  } catch (error) {
+    closeAll(opened);
+    throw stdioError(error);
+  }
+}
+
+async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
+  const own = <F extends Fd>(fd: F): F => {
+    opened.push(fd);
+    return fd;
+  };
+  const newPipe = (inner: "read" | "write"): { inner: Fd; outer: Fd } => {
+    const ends = pipe();
+    own(ends.read);
+    own(ends.write);
+    if (request.uid !== 0 || request.gid !== 0) fchown(ends[inner], request.uid, request.gid);
+    return inner === "read" ? { inner: ends.read, outer: ends.write } : { inner: ends.write, outer: ends.read };
+  };
+
+  const target = parseOutput(request.stdout);
+  const shared = target.kind === "file" || target.kind === "logger";
+  const errorTarget = shared ? target : parseOutput(request.stderr);
+  const input = request.stdin === "" ? null : newPipe("read");
+
+  let logger: LoggerProcess | null = null;
+  let out: Output | null = null;
+  let err: Output | null = null;
+  let stdout: Fd | null = null;
+  let stderr: Fd | null = null;
+  let held: Fd[] = [];
+  if (target.kind === "logger") {
+    const first = newPipe("write");
+    const second = newPipe("write");
+    logger = await startLogger(target.argv, first.outer, second.outer, request.container, request.namespace);
+    stdout = first.inner;
+    stderr = second.inner;
+    // Without a reader the container would be killed by SIGPIPE when its logger dies.
+    held = [first.outer, second.outer];
+  } else {
+    const output = (of: OutputTarget): Output | null =>
+      of.kind === "path" || of.kind === "file" ? { to: own(openOutput(of)), ...newPipe("write") } : null;
+    out = output(target);
+    err = output(errorTarget);
+    stdout = out?.inner ?? null;
+    stderr = err?.inner ?? null;
+  }
+
+  const pumps: OutputPump[] = [];
+  let inputPump: InputPump | null = null;
+  return {
+    child: { stdin: input?.inner ?? null, stdout, stderr },
+    consoleSocket: null,
+    async launched() {
+      closeAll([input?.inner ?? null, stdout, stderr]);
+      for (const each of [out, err]) if (each !== null) pumps.push(startOutputPump(each.outer, each.to, request.log));
+      if (input !== null) inputPump = startInputPump(request.stdin, input.outer, false);
+    },
+    closeStdin: () => inputPump?.release(),
+    resize() {},
+    async drain(ms) {
+      await Promise.all(pumps.map((pump) => pump.caughtUp(ms)));
+    },
+    async close() {
+      for (const pump of pumps) pump.close();
+      inputPump?.close();
+      closeAll(opened);
+      closeAll(held);
+      await logger?.close();
+    },
+  };
+}

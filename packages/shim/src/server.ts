@@ -1,0 +1,112 @@
+// The long-running shim: serves the task API on its socket until the daemon has no use for it any more.
+import type { Log } from "@berth/base";
+import {
+  acceptLoop,
+  becomeSubreaper,
+  credentials,
+  disableHugePages,
+  exit,
+  type Fd,
+  onSignal,
+  onUncaught,
+  pid,
+  unlink,
+} from "@berth/host";
+import { TaskV3 } from "@berth/proto";
+import type { Options } from "@berth/proto/containerd/runc/v1";
+import { Task } from "@berth/proto/containerd/task/v2";
+import { register } from "@berth/rpc";
+import { createUnaryServer } from "@berth/ttrpc";
+import { createEventQueue } from "./event-queue.ts";
+import { createEvents } from "./events.ts";
+import { createForwarder } from "./forwarder.ts";
+import type { Keeper } from "./keeper.ts";
+import { taskService } from "./task-service.ts";
+
+const SIGINT = 2;
+const SIGUSR1 = 10;
+const SIGTERM = 15;
+const QUEUE_LIMIT = 4096;
+const FLUSH_MS = 5000;
+/** For the answer to Shutdown to leave. */
+const GRACE_MS = 500;
+
+export interface ServerConfig {
+  readonly listener: Fd;
+  readonly socket: string;
+  readonly namespace: string;
+  /** The daemon's ttrpc socket; empty for none. */
+  readonly daemon: string;
+  readonly options: Options | null;
+  readonly runDirectory: string;
+  readonly log: Log;
+}
+
+/** Returns at once; the program then lives from its loop. */
+export function serve(config: ServerConfig): void {
+  const { log, listener } = config;
+  becomeSubreaper();
+  disableHugePages();
+  onUncaught((error) => {
+    log.error("a task failed unexpectedly", {
+      err: error instanceof Error ? `${error.message}\n${error.stack}` : error,
+    });
+  });
+
+  const queue = createEventQueue(QUEUE_LIMIT);
+  const forwarder = createForwarder({ namespace: config.namespace, socket: config.daemon, queue, log });
+  const keeper: Keeper = {
+    namespace: config.namespace,
+    log,
+    events: createEvents(queue, forwarder.wake),
+    containers: new Map(),
+    creating: new Set(),
+    options: config.options,
+    runDirectory: config.runDirectory,
+    exits: 0,
+    closing: false,
+  };
+
+  let ending = false;
+  const end = async (): Promise<void> => {
+    if (ending) return;
+    ending = true;
+    // First of all nobody new may find the socket: a shim of the same group makes its own.
+    unlink(config.socket, { force: true });
+    accepting[Symbol.dispose]();
+    listener.close();
+    await server.shutdown(GRACE_MS);
+    await forwarder.flush(FLUSH_MS);
+    exit(0);
+  };
+  const impl = taskService(keeper, () => void end());
+  const server = createUnaryServer({ registrations: [register(Task, impl), register(TaskV3, impl)], log });
+
+  const own = credentials();
+  const accepting = acceptLoop(listener, (stream, peer) => {
+    if (peer.uid === own.uid && peer.gid === own.gid) {
+      server.accept(stream, peer);
+      return;
+    }
+    log.warn("a connection of another user was closed", { pid: peer.pid });
+    stream.close();
+  });
+
+  // Containers go on without a shim that is told to go: their exits are then reported by `delete`.
+  for (const signal of [SIGTERM, SIGINT])
+    onSignal(signal, () => {
+      log.info("shim is ending on a signal", { status: signal, count: keeper.containers.size });
+      void end();
+    });
+  onSignal(SIGUSR1, () => log.info(stateOf(keeper), { count: queue.length }));
+  log.debug("shim is serving", { pid: pid(), address: config.socket });
+}
+
+/** Everything that the shim keeps, on one line. */
+function stateOf(keeper: Keeper): string {
+  const containers = [...keeper.containers.values()].map(({ id, init, execs }) => {
+    const list = [...execs.values()].map(({ execId, state }) => `${execId} ${state.at} ${state.pid}`);
+    return `${id} ${init.state.at} ${init.state.pid} [${list.join(", ")}]`;
+  });
+  return `containers: ${containers.join("; ")}`;
+}

@@ -1,0 +1,164 @@
+// `start`: makes the shim of a container, or finds the one of its group, and says where it listens.
+import { invalidArgument, messageOf } from "@berth/base";
+import {
+  connectUnix,
+  dup2,
+  env,
+  exit,
+  type Fd,
+  fork,
+  isCode,
+  listenUnix,
+  mkdirAll,
+  O,
+  open,
+  readText,
+  scheduleCoreCreate,
+  setsid,
+  sha256,
+  stat,
+  stderr,
+  stdout,
+  unlink,
+  write,
+  writeFile,
+  writeFileAtomic,
+} from "@berth/host";
+import { parseStartInput, startReply } from "./bootstrap.ts";
+import { type Bundle, bundleAt } from "./bundle.ts";
+import { readBundleConfig } from "./bundle-files.ts";
+import type { Flags } from "./flags.ts";
+import { socketOf } from "./forwarder.ts";
+import { createLogger } from "./logger.ts";
+import { readStdin } from "./read-stdin.ts";
+import { serve } from "./server.ts";
+import { joinShimCgroup } from "./shim-cgroup.ts";
+import { DEFAULT_SOCKET_DIR, socketPath } from "./socket-address.ts";
+
+const MAX_OOM_SCORE = 1000;
+
+/**
+ * Prints the address and ends, in the caller's process; in the other one it returns with the server set up. `directory`
+ * is the bundle.
+ */
+export function startCommand(flags: Flags, directory: string): void {
+  if (flags.id === "") throw invalidArgument("shim cannot be started without -id");
+  if (flags.namespace === "") throw invalidArgument("shim cannot be started without -namespace");
+  const bundle = bundleAt(directory);
+  const input = parseStartInput(readStdin(), flags.id, flags.namespace);
+  const folder = env("BERTH_SHIM_SOCKET_DIR") || input.bootstrap?.socketDir || DEFAULT_SOCKET_DIR;
+  const group = groupOf(bundle) || flags.id;
+  const hash = (text: string) => sha256(new TextEncoder().encode(text));
+  const path =
+    flags.socket === "" ? socketPath(hash, folder, flags.address, flags.namespace, group) : socketOf(flags.socket);
+  mkdirAll(folder, 0o700);
+
+  const reply = () => {
+    writeFileAtomic(bundle.address, `unix://${path}`, { mode: 0o600 });
+    const bytes = startReply(input, `unix://${path}`);
+    for (let at = 0; at < bytes.length; ) at += Math.max(0, write(stdout, bytes.subarray(at)));
+    exit(0);
+  };
+  const listener = listenOrFind(path);
+  if (listener === null) {
+    reply();
+    return;
+  }
+  try {
+    const { options } = input;
+    // What the process is born with, before it is born: the parent does not live long enough to be harmed.
+    if (env("SCHED_CORE")) scheduleCoreCreate();
+    if (options?.shimCgroup) joinShimCgroup(options.shimCgroup);
+    raiseOomScore();
+    if (fork() !== 0) {
+      reply();
+      return;
+    }
+  } catch (error) {
+    unlink(path, { force: true });
+    throw error;
+  }
+  detach(bundle);
+  const log = createLogger(logWriter(), flags.debug || (input.bootstrap?.logLevel ?? 0) < 0).with({
+    namespace: flags.namespace,
+    container: flags.id,
+  });
+  serve({
+    listener,
+    socket: path,
+    namespace: flags.namespace,
+    daemon: socketOf(env("TTRPC_ADDRESS") || input.bootstrap?.containerdTtrpcAddress || ttrpcOf(flags.address)),
+    options: input.options,
+    runDirectory: folder,
+    log,
+  });
+}
+
+const ttrpcOf = (address: string): string => (address === "" ? "" : `${address}.ttrpc`);
+
+function groupOf(bundle: Bundle): string {
+  try {
+    return readBundleConfig(bundle).group;
+  } catch (error) {
+    if (isCode(error, "ENOENT")) return "";
+    throw invalidArgument(`${bundle.config} is not a container specification: ${messageOf(error)}`);
+  }
+}
+
+/** null: a living shim of the group has the socket already. */
+function listenOrFind(path: string): Fd | null {
+  try {
+    return listenUnix(path);
+  } catch (error) {
+    if (!isCode(error, "EADDRINUSE")) throw error;
+  }
+  try {
+    connectUnix(path).close();
+    return null;
+  } catch (error) {
+    if (!isCode(error, "ECONNREFUSED", "ENOENT")) throw error;
+  }
+  // Its owner was killed.
+  unlink(path, { force: true });
+  return listenUnix(path);
+}
+
+/** The kernel is to take a shim before its daemon. */
+function raiseOomScore(): void {
+  const score = Number.parseInt(readText("/proc/self/oom_score_adj"), 10);
+  writeFile("/proc/self/oom_score_adj", String(Math.min(score + 1, MAX_OOM_SCORE)));
+}
+
+/** Away from the daemon's session and its pipes: it waits until nobody holds them. */
+function detach(bundle: Bundle): void {
+  setsid();
+  const nothing = open("/dev/null", O.RDWR);
+  dup2(nothing, 0);
+  dup2(nothing, 1);
+  const log = openLog(bundle);
+  dup2(log ?? nothing, 2);
+  log?.close();
+  nothing.close();
+}
+
+/** The FIFO that the daemon reads; null where nobody does. */
+function openLog(bundle: Bundle): Fd | null {
+  if (stat(bundle.log)?.kind !== "fifo") return null;
+  try {
+    return open(bundle.log, O.WRONLY | O.NONBLOCK);
+  } catch (error) {
+    if (isCode(error, "ENXIO")) return null;
+    throw error;
+  }
+}
+
+/** A log must never stop a shim: lines are lost where nobody takes them. */
+function logWriter(): (line: string) => void {
+  return (line) => {
+    try {
+      write(stderr, new TextEncoder().encode(line));
+    } catch (error) {
+      if (!isCode(error, "EPIPE", "EBADF")) throw error;
+    }
+  };
+}

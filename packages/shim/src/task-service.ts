@@ -1,0 +1,225 @@
+// containerd's task API, versions 2 and 3: one implementation for both.
+import { BerthError, canceled } from "@berth/base";
+import { kill, pid as ownPid, writeFile } from "@berth/host";
+import { packAny, unpackAny } from "@berth/proto";
+import { TaskCheckpointed, TaskExecAdded, TaskPaused, TaskResumed } from "@berth/proto/containerd/events";
+import { CheckpointOptions, ProcessDetails } from "@berth/proto/containerd/runc/v1";
+import type { Task } from "@berth/proto/containerd/task/v2";
+import { Status } from "@berth/proto/containerd/v1/types";
+import type { ServiceImpl } from "@berth/rpc";
+import { pidsIn } from "./cgroup-reader.ts";
+import { type Container, containerNotCreated, processOf } from "./container.ts";
+import { createContainer } from "./create-container.ts";
+import { type Deleted, deleteExec, deleteInit } from "./delete-process.ts";
+import type { Keeper } from "./keeper.ts";
+import { createProcess, type Exit, exitOf, type Process } from "./process.ts";
+import { advance, allow } from "./process-state.ts";
+import { killError } from "./runtime-error.ts";
+import { startExec, startInit } from "./start-process.ts";
+import { statsOf } from "./stats.ts";
+import { noTime, timestampOf } from "./timestamp.ts";
+
+const statusNumbers = {
+  created: Status.CREATED,
+  running: Status.RUNNING,
+  paused: Status.PAUSED,
+  stopped: Status.STOPPED,
+  deleted: Status.STOPPED,
+} as const;
+
+/** `shutdown` is called when the last container is gone and the daemon has asked; it returns before anything ends. */
+export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<typeof Task> {
+  const containerOf = (id: string): Container => {
+    const container = keeper.containers.get(id);
+    if (container === undefined) throw containerNotCreated();
+    return container;
+  };
+  const exitFields = (exit: Exit | null) => ({
+    exitStatus: exit?.status ?? 0,
+    exitedAt: exit === null ? noTime : timestampOf(exit.at),
+  });
+  const deletedFields = ({ pid, exit }: Deleted) => ({ pid, ...exitFields(exit) });
+
+  return {
+    state({ id, execId }) {
+      const container = containerOf(id);
+      const process = processOf(container, execId);
+      const { terminal, stdin, stdout, stderr, state } = process;
+      return {
+        id: process.kind === "init" ? id : execId,
+        bundle: container.bundle.path,
+        pid: state.pid,
+        status: statusOf(container, process),
+        stdin,
+        stdout,
+        stderr,
+        terminal,
+        execId,
+        ...exitFields(exitOf(process)),
+      };
+    },
+
+    async create(request) {
+      const container = await createContainer(keeper, request);
+      return { pid: container.init.state.pid };
+    },
+
+    async start({ id, execId }) {
+      const container = containerOf(id);
+      const process = processOf(container, execId);
+      const pid = await process.inTurn(() =>
+        process.kind === "init" ? startInit(keeper, container) : startExec(keeper, container, process),
+      );
+      return { pid };
+    },
+
+    async delete({ id, execId }) {
+      const container = containerOf(id);
+      const process = processOf(container, execId);
+      const deleted = await process.inTurn(() =>
+        process.kind === "init" ? deleteInit(keeper, container) : deleteExec(container, process),
+      );
+      return deletedFields(deleted);
+    },
+
+    pids({ id }) {
+      const { cgroup, execs } = containerOf(id);
+      const execOf = (pid: number) => [...execs.values()].find((process) => process.state.pid === pid);
+      return {
+        processes: (cgroup === null ? [] : pidsIn(cgroup)).map((pid) => {
+          const exec = execOf(pid);
+          return { pid, info: exec === undefined ? null : packAny(ProcessDetails, { execId: exec.execId }) };
+        }),
+      };
+    },
+
+    async pause({ id }) {
+      const container = containerOf(id);
+      const { init, runc } = container;
+      await init.inTurn(async () => {
+        allow("init", init.state, "pause");
+        await runc.pause();
+        if (init.state.at !== "running") return; // it has ended meanwhile
+        init.state = advance(init.state, { at: "paused", pid: init.state.pid });
+        keeper.events.publish("/tasks/paused", TaskPaused, { containerId: id });
+      });
+      return {};
+    },
+
+    async resume({ id }) {
+      const { init, runc } = containerOf(id);
+      await init.inTurn(async () => {
+        allow("init", init.state, "resume");
+        await runc.resume();
+        if (init.state.at !== "paused") return;
+        init.state = advance(init.state, { at: "running", pid: init.state.pid });
+        keeper.events.publish("/tasks/resumed", TaskResumed, { containerId: id });
+      });
+      return {};
+    },
+
+    async checkpoint({ id, path, options }) {
+      const { init, runc } = containerOf(id);
+      await init.inTurn(async () => {
+        allow("init", init.state, "checkpoint");
+        await runc.checkpoint({ imagePath: path, options: options && unpackAny(CheckpointOptions, options) });
+        keeper.events.publish("/tasks/checkpointed", TaskCheckpointed, { containerId: id, checkpoint: path });
+      });
+      return {};
+    },
+
+    async kill({ id, execId, signal, all }) {
+      const container = containerOf(id);
+      const process = processOf(container, execId);
+      const { kind, state } = process;
+      allow(kind, state, "kill");
+      if (state.pid === 0) throw new BerthError("failed-precondition", "process not created: failed precondition");
+      if (kind === "init" && (all || state.at === "paused")) await container.runc.kill(signal, all);
+      else if (state.at === "stopped") throw killError("no such process");
+      else sendSignal(kind, state.pid, signal);
+      return {};
+    },
+
+    exec({ id, execId, terminal, stdin, stdout, stderr, spec }) {
+      const container = containerOf(id);
+      if (container.execs.has(execId)) throw new BerthError("already-exists", `id ${execId}: already exists`);
+      allow("init", container.init.state, "exec");
+      if (spec === null)
+        throw new BerthError("invalid-argument", `exec ${JSON.stringify(execId)} has no process specification`);
+      writeFile(container.bundle.execSpec(execId), spec.value, { mode: 0o600 });
+      const request = { kind: "exec", execId, terminal, stdin, stdout, stderr } as const;
+      container.execs.set(execId, createProcess(request));
+      keeper.events.publish("/tasks/exec-added", TaskExecAdded, { containerId: id, execId });
+      return {};
+    },
+
+    resizePty({ id, execId, width, height }) {
+      const process = processOf(containerOf(id), execId);
+      allow(process.kind, process.state, "resize");
+      process.stdio?.resize(width, height);
+      return {};
+    },
+
+    closeIO({ id, execId }) {
+      processOf(containerOf(id), execId).stdio?.closeStdin();
+      return {};
+    },
+
+    async update({ id, resources }) {
+      const { init, runc } = containerOf(id);
+      await init.inTurn(async () => {
+        allow("init", init.state, "update");
+        await runc.update(resources?.value ?? new Uint8Array(0));
+      });
+      return {};
+    },
+
+    async wait({ id, execId }, call) {
+      const process = processOf(containerOf(id), execId);
+      return exitFields(await untilAborted(process.ended, call.signal));
+    },
+
+    stats: ({ id }) => ({ stats: statsOf(containerOf(id).cgroup) }),
+
+    connect({ id }) {
+      return { shimPid: ownPid(), taskPid: keeper.containers.get(id)?.init.state.pid ?? 0, version: "" };
+    },
+
+    shutdown() {
+      if (keeper.containers.size > 0 || keeper.creating.size > 0) return {};
+      keeper.closing = true;
+      shutdown();
+      return {};
+    },
+  };
+}
+
+/** An exec is frozen with its container. */
+function statusOf(container: Container, process: Process): number {
+  if (process.kind === "exec" && process.state.at === "running" && container.init.state.at === "paused")
+    return Status.PAUSED;
+  return statusNumbers[process.state.at];
+}
+
+/** The process is our child and not reaped yet, so its number is its own: no runtime needs to be asked. */
+function sendSignal(kind: "init" | "exec", pid: number, signal: number): void {
+  try {
+    kill(pid, signal);
+  } catch (error) {
+    const mapped = killError(error instanceof Error ? error.message : String(error));
+    if (kind === "init") throw mapped;
+    throw new BerthError(mapped.kind, `exec kill error: ${mapped.message}`);
+  }
+}
+
+function untilAborted<T>(event: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(canceled("the caller has stopped waiting"));
+    if (signal.aborted) stop();
+    signal.addEventListener("abort", stop, { once: true });
+    void event.then((value) => {
+      signal.removeEventListener("abort", stop);
+      resolve(value);
+    });
+  });
+}
