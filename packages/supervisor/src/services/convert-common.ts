@@ -18,4 +18,4 @@ export const anyFromRecord = (any: AnyValue | null): Any | null =>
 export const mountsToProto = (mounts: readonly Mount[]): ProtoMount[] =>
   mounts.map((mount) => ({ ...mount, options: [...mount.options] }));
 
-export const mountsFromProto = (mounts: readonly ProtoMount[]): Mount[] => mounts;
+export const mountsFromProto = (mounts: readonly ProtoMount[]): readonly Mount[] => mounts;

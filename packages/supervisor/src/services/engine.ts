@@ -1,0 +1,28 @@
+// berth.v1.Engine: containers from images and options, so that clients need no knowledge of specs,
+// snapshots or log files. One file a method in engine/.
+import type { Engine } from "@berth/proto/berth/v1";
+import type { ServiceImpl } from "@berth/rpc";
+import { createContainer } from "./engine/create-container.ts";
+import { createExec } from "./engine/create-exec.ts";
+import { createTask } from "./engine/create-task.ts";
+import { importImage } from "./engine/import-image.ts";
+import { inspectContainer } from "./engine/inspect-container.ts";
+import { listContainers } from "./engine/list-containers.ts";
+import type { EngineNeeds } from "./engine/needs.ts";
+import { readLogs } from "./engine/read-logs.ts";
+import { removeContainer } from "./engine/remove-container.ts";
+import { stopContainer } from "./engine/stop-container.ts";
+
+export function engineService(needs: EngineNeeds): ServiceImpl<typeof Engine> {
+  return {
+    createContainer: (req, call) => createContainer(needs, req, call),
+    createTask: (req, call) => createTask(needs, req, call),
+    createExec: (req, call) => createExec(needs, req, call),
+    stopContainer: (req, call) => stopContainer(needs, req, call),
+    removeContainer: (req, call) => removeContainer(needs, req, call),
+    listContainers: async (req, call) => ({ containers: await listContainers(needs, req.filters, call) }),
+    inspectContainer: async (req, call) => ({ json: await inspectContainer(needs, req.id, call) }),
+    readLogs: (req, call) => readLogs(needs, req, call),
+    importImage: (requests, call) => importImage(needs, requests, call),
+  };
+}

@@ -1,0 +1,31 @@
+import { checkId, failedPrecondition } from "@berth/base";
+import { typeUrls } from "@berth/proto";
+import type { CreateExecRequest } from "@berth/proto/berth/v1";
+import type { Call } from "@berth/rpc";
+import { makeExec } from "../../spec/make-exec.ts";
+import { settledTasks } from "../settled-tasks.ts";
+import { randomId } from "./create-container.ts";
+import { type EngineNeeds, readRootFile, specOf, taskOf } from "./needs.ts";
+
+export async function createExec(
+  { store, runtime }: EngineNeeds,
+  req: CreateExecRequest,
+  call: Call,
+): Promise<{ execId: string }> {
+  const record = store.containers.get(call, req.id);
+  const execId = req.execId === "" ? randomId() : checkId("exec", req.execId);
+  await settledTasks(runtime).settle(call.namespace, req.id);
+  const task = taskOf(runtime, call.namespace, req.id);
+  if (task === null) throw failedPrecondition(`container ${JSON.stringify(req.id)} is not running: start it first`);
+  const read = readRootFile(store, call, record.snapshotter, record.snapshotKey);
+  const process = await makeExec(specOf(record), req, record.image, read);
+  await task.exec({
+    execId,
+    terminal: req.terminal,
+    stdin: req.stdin,
+    stdout: req.stdout,
+    stderr: req.stderr,
+    spec: { typeUrl: typeUrls.process, value: new TextEncoder().encode(JSON.stringify(process)) },
+  });
+  return { execId };
+}

@@ -1,0 +1,31 @@
+import { topics } from "@berth/proto";
+import { type ImportImageRequest, ImportImageRequest as Request } from "@berth/proto/berth/v1";
+import { ImageCreate, ImageUpdate } from "@berth/proto/containerd/services/images/v1";
+import type { Call } from "@berth/rpc";
+import { announce } from "../announce.ts";
+import type { EngineNeeds } from "./needs.ts";
+
+export async function importImage(
+  { images, runtime, defaults }: EngineNeeds,
+  requests: AsyncIterable<ImportImageRequest>,
+  call: Call,
+): Promise<{ images: { name: string; digest: string }[] }> {
+  const iterator = requests[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  const head = first.done ? Request.create() : first.value;
+  const archive = async function* (): AsyncGenerator<Uint8Array> {
+    if (head.data.length > 0) yield head.data;
+    for (let next = await iterator.next(); !next.done; next = await iterator.next()) yield next.value.data;
+  };
+  const records = await images.importArchive(call, archive(), {
+    name: head.name,
+    snapshotter: head.snapshotter || defaults.snapshotter,
+    signal: call.signal,
+  });
+  for (const { name, labels, createdAt, updatedAt } of records) {
+    const isNew = createdAt.getTime() === updatedAt.getTime();
+    const [topic, type] = isNew ? [topics.imageCreate, ImageCreate] : [topics.imageUpdate, ImageUpdate];
+    announce(runtime.events, call.namespace, topic, type, { name, labels });
+  }
+  return { images: records.map((record) => ({ name: record.name, digest: record.target.digest })) };
+}

@@ -1,0 +1,41 @@
+import { stat } from "node:fs/promises";
+import { unpackAny } from "@berth/proto";
+import { Options } from "@berth/proto/containerd/runc/v1";
+import type { Call } from "@berth/rpc";
+import type { ContainerRecord } from "@berth/store";
+import { stateOf } from "./list-containers.ts";
+import { type EngineNeeds, logPath, specOf, taskOf } from "./needs.ts";
+
+/** Everything that is known of a container, as JSON. */
+export async function inspectContainer(needs: EngineNeeds, id: string, call: Call): Promise<Uint8Array> {
+  const record = needs.store.containers.get(call, id);
+  const state = await stateOf(needs, id, call);
+  const task = taskOf(needs.runtime, call.namespace, id);
+  const log = logPath(needs, call.namespace, id);
+  const hasLog = await stat(log).then(
+    () => true,
+    () => false,
+  );
+  const value = {
+    id: record.id,
+    namespace: call.namespace,
+    image: record.image,
+    labels: record.labels,
+    createdAt: record.createdAt,
+    updatedAt: record.updatedAt,
+    runtime: { name: record.runtime.name, options: optionsOf(record) },
+    snapshotter: record.snapshotter,
+    snapshotKey: record.snapshotKey,
+    task: state === null ? null : { ...state, bundle: task?.bundle ?? "", shim: task?.shim ?? "" },
+    log: hasLog ? log : null,
+    spec: record.spec === null ? null : specOf(record),
+  };
+  return new TextEncoder().encode(JSON.stringify(value));
+}
+
+/** Options in their own words where they are runc's, else by their type. */
+function optionsOf(record: ContainerRecord): object | null {
+  const { options } = record.runtime;
+  if (options === null) return null;
+  return unpackAny(Options, options) ?? { typeUrl: options.typeUrl };
+}

@@ -1,0 +1,46 @@
+import { join } from "node:path";
+import { failedPrecondition, isNotFound } from "@berth/base";
+import type { Images } from "@berth/images";
+import type { Runtime, Task } from "@berth/runtime";
+import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
+import type { ReadRootFile } from "../../spec/find-user.ts";
+import type { OciSpec } from "../../spec/oci.ts";
+
+export interface EngineNeeds {
+  readonly store: Store;
+  readonly runtime: Runtime;
+  readonly images: Images;
+  /** Directory that detached containers' logs are kept under. */
+  readonly logs: string;
+  readonly defaults: { readonly runtime: string; readonly snapshotter: string };
+}
+
+/** passwd and group files larger than this are nobody's. */
+const LARGEST_ROOT_FILE = 4 << 20;
+
+export const logPath = (needs: EngineNeeds, namespace: string, id: string): string =>
+  join(needs.logs, namespace, `${id}.log`);
+
+/** Reads files of a snapshot as the container would see them, without mounting it. */
+export const readRootFile =
+  (store: Store, scope: Scope, snapshotter: string, key: string): ReadRootFile =>
+  async (path) => {
+    const directories = store.snapshotter(snapshotter).directories(scope, key);
+    const bytes = await readFileInSnapshot(directories, path, LARGEST_ROOT_FILE);
+    return bytes === null ? null : new TextDecoder().decode(bytes);
+  };
+
+export function specOf(record: ContainerRecord): OciSpec {
+  if (record.spec === null) throw failedPrecondition(`container ${JSON.stringify(record.id)} has no spec`);
+  return JSON.parse(new TextDecoder().decode(record.spec.value)) as OciSpec;
+}
+
+/** The container's task, or null where it has none. */
+export function taskOf(runtime: Runtime, namespace: string, id: string): Task | null {
+  try {
+    return runtime.tasks.get(namespace, id);
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
