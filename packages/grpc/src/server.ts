@@ -1,0 +1,69 @@
+import { chmodSync } from "node:fs";
+import { type Log, unavailable } from "@berth/base";
+import { type Registration, routesOf } from "@berth/rpc";
+import { Server, ServerCredentials, type UntypedServiceImplementation } from "@grpc/grpc-js";
+import { claimSocketPath } from "./claim-socket.ts";
+import { definitionOf, MAX_MESSAGE } from "./definition.ts";
+import { type ActiveCalls, handlerOf } from "./handlers.ts";
+
+export interface GrpcServer {
+  /**
+   * Listens on a unix socket (mode 0660; whoever asks has made the directory). What a dead server left at
+   * the path is removed. Throws already-exists, failed-precondition or unavailable.
+   */
+  listen(path: string): Promise<void>;
+  /** Handlers that have not returned. */
+  readonly activeCalls: number;
+  /** Takes no new calls and waits for those under way; after `graceMs` (default 1000) cancels them. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+export interface GrpcServerOptions {
+  readonly registrations: readonly Registration[];
+  readonly log: Log;
+}
+
+export function createGrpcServer({ registrations, log }: GrpcServerOptions): GrpcServer {
+  const active: ActiveCalls = { count: 0 };
+  const server = new Server({
+    "grpc.max_send_message_length": MAX_MESSAGE,
+    "grpc.max_receive_message_length": MAX_MESSAGE,
+    // Bookkeeping of every call for a debugging service that we do not offer.
+    "grpc.enable_channelz": 0,
+    // Larger than HTTP/2's 64 KiB: blobs come in chunks of 1 MiB.
+    "grpc-node.flow_control_window": 1 << 20,
+  });
+  const routes = routesOf(registrations);
+  for (const { service } of registrations) {
+    const impl: UntypedServiceImplementation = {};
+    for (const [name, method] of Object.entries(service.methods)) {
+      const route = routes.get(service.typeName)?.get(method.name);
+      if (route !== undefined) impl[name] = handlerOf(route, log, active);
+    }
+    server.addService(definitionOf(service), impl);
+  }
+  return {
+    async listen(path) {
+      await claimSocketPath(path);
+      await new Promise<void>((resolve, reject) => {
+        server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+          if (error === null) resolve();
+          else reject(unavailable(`cannot listen on ${JSON.stringify(path)}: ${error.message}`, { cause: error }));
+        });
+      });
+      chmodSync(path, 0o660);
+    },
+    get activeCalls() {
+      return active.count;
+    },
+    stop(graceMs = 1000) {
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => server.forceShutdown(), graceMs);
+        server.tryShutdown(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+      });
+    },
+  };
+}
