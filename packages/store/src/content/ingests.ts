@@ -1,0 +1,249 @@
+import { readdirSync, renameSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { BerthError, checkLabels, failedPrecondition, unavailable, withoutEmpty } from "@berth/base";
+import { type Core, fromLabels } from "../core.ts";
+import { attachToLease, checkLease, detachFromLease, enterNamespace, namespaceOf } from "../scope.ts";
+import type { Trash } from "../trash.ts";
+import type { ContentInfo, ContentWriter, IngestStatus, Scope } from "../types.ts";
+import type { Blobs } from "./blobs.ts";
+import { type IngestFile, openIngestFile } from "./ingest-file.ts";
+import type { ContentLayout } from "./layout.ts";
+
+/** An ingest without a lease is deleted after this long. */
+const STALE_MS = 24 * 60 * 60 * 1000;
+
+interface Row {
+  ref: string;
+  expected: string;
+  total: number;
+  started_at: number;
+}
+
+/** Blobs on their way in. */
+export interface Ingests {
+  open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
+  list(namespace: string): IngestStatus[];
+  find(namespace: string, ref: string): IngestStatus | null;
+  isOpen(namespace: string, ref: string): boolean;
+  /** Inside a transaction: forgets the ingest; its file goes once that is durable. False where it is not there. */
+  drop(namespace: string, ref: string): boolean;
+}
+
+export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, trash: Trash): Ingests {
+  const { db, clock, changed } = core;
+  removeUnknown();
+  /** Open writers by namespace and ref. */
+  const writers = new Map<string, { since: Date; file: IngestFile | null; aborted: boolean }>();
+  const keyOf = (namespace: string, ref: string): string => `${namespace}/${ref}`;
+
+  const statusOf = (namespace: string, row: Row): IngestStatus => {
+    const startedAt = new Date(row.started_at);
+    const file = writers.get(keyOf(namespace, row.ref))?.file;
+    const stat = statSync(join(layout.ingest(namespace, row.ref), "data"), { throwIfNoEntry: false });
+    return {
+      ref: row.ref,
+      offset: file?.offset ?? stat?.size ?? 0,
+      total: row.total,
+      expected: row.expected,
+      startedAt,
+      updatedAt: stat && stat.mtime > startedAt ? stat.mtime : startedAt,
+    };
+  };
+  const find = (namespace: string, ref: string): IngestStatus | null => {
+    const row = db.get<Row>("SELECT * FROM ingests WHERE namespace = ? AND ref = ?", namespace, ref);
+    return row && statusOf(namespace, row);
+  };
+  const forget = (namespace: string, ref: string): boolean =>
+    db.run("DELETE FROM ingests WHERE namespace = ? AND ref = ?", namespace, ref) > 0;
+
+  const insertContent = (scope: Scope, digest: string, size: number, labels: ContentInfo["labels"]): ContentInfo => {
+    const now = clock.now();
+    db.run(
+      "INSERT INTO content (namespace, digest, size, labels, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
+      scope.namespace,
+      digest,
+      size,
+      fromLabels(labels),
+      now.getTime(),
+      now.getTime(),
+    );
+    attachToLease(db, scope, "content", digest);
+    changed("mutation");
+    return { digest, size, labels, createdAt: now, updatedAt: now };
+  };
+  const present = (namespace: string, digest: string): boolean =>
+    db.get("SELECT 1 FROM content WHERE namespace = ? AND digest = ?", namespace, digest) !== null;
+  /** Whether a blob of another namespace may be had for its name. */
+  const isShared = (digest: string): boolean => {
+    if (core.sharingPolicy === "shared") return true;
+    const shareable = `SELECT 1 FROM content JOIN namespaces ON namespaces.name = content.namespace
+      WHERE content.digest = ? AND json_extract(namespaces.labels, '$."containerd.io/namespace.shareable"') = 'true'`;
+    return db.get(shareable, digest) !== null;
+  };
+  const isThere = (digest: string): Error => new BerthError("already-exists", `content ${digest}: already exists`);
+
+  /** True where the expected blob is there by now, so that nothing need be sent. */
+  const begin = (scope: Scope, options: { ref: string; total: number; expected: string }): boolean =>
+    db.transaction(() => {
+      const { ref, total, expected } = options;
+      const namespace = enterNamespace(db, scope);
+      if (expected !== "") {
+        if (present(namespace, expected)) {
+          attachToLease(db, scope, "content", expected);
+          return true;
+        }
+        const size = blobs.sizeOf(expected);
+        if (size !== null && (total <= 0 || total === size) && isShared(expected)) {
+          insertContent(scope, expected, size, {});
+          return true;
+        }
+      }
+      const now = clock.now().getTime();
+      db.run(
+        `INSERT INTO ingests (namespace, ref, expected, total, started_at, expire_at) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET expected = excluded.expected, total = excluded.total, expire_at = excluded.expire_at`,
+        namespace,
+        ref,
+        expected,
+        Math.max(0, total),
+        now,
+        scope.lease === "" ? now + STALE_MS : null,
+      );
+      attachToLease(db, scope, "ingests", ref);
+      return false;
+    });
+
+  async function open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter> {
+    const namespace = namespaceOf(scope);
+    const { ref } = options;
+    const key = keyOf(namespace, ref);
+    const other = writers.get(key);
+    if (other)
+      throw unavailable(`ref ${key} locked since ${other.since.toISOString()} by another writer: try again later`);
+    const writer: { since: Date; file: IngestFile | null; aborted: boolean } = {
+      since: clock.now(),
+      file: null,
+      aborted: false,
+    };
+    writers.set(key, writer);
+    let status: IngestStatus;
+    try {
+      if (options.expected !== "") blobs.heal(options.expected);
+      if (begin(scope, options)) throw isThere(options.expected);
+      status = find(namespace, ref) as IngestStatus;
+      writer.file = await openIngestFile(layout.ingest(namespace, ref), status);
+    } catch (error) {
+      writers.delete(key);
+      throw error;
+    }
+    const file = writer.file;
+    // Aborted while the file was opened: what was opened is the leftover of a name that is free again.
+    const live = (): IngestFile => {
+      if (writer.aborted || writer.file === null) throw new BerthError("not-found", `reference ${ref}: not found`);
+      return file;
+    };
+    let updatedAt = status.updatedAt;
+    const close = async (): Promise<void> => {
+      if (writer.file === null) return;
+      writer.file = null;
+      if (writers.get(key) === writer) writers.delete(key);
+      await file[Symbol.asyncDispose]();
+    };
+
+    async function commit({ size, expected, labels }: Parameters<ContentWriter["commit"]>[0]): Promise<ContentInfo> {
+      live();
+      checkLabels(labels);
+      checkLease(db, scope);
+      const digest = file.digest();
+      if (size > 0 && size !== file.offset)
+        throw failedPrecondition(`"${ref}" failed size validation: ${file.offset} != ${size}`);
+      if (expected !== "" && expected !== digest)
+        throw failedPrecondition(`unexpected commit digest ${digest}, expected ${expected}`);
+      using held = blobs.hold(digest);
+      // Another namespace's file serves as well; ours is dropped with its ingest.
+      const moved = blobs.sizeOf(digest) === null && !present(namespace, digest);
+      let info: ContentInfo | null;
+      try {
+        if (moved) await file.moveTo(layout.blob(digest));
+        info = db.transaction(() => {
+          live();
+          drop(namespace, ref);
+          detachFromLease(db, scope, "ingests", ref);
+          if (present(namespace, digest)) {
+            attachToLease(db, scope, "content", digest);
+            return null;
+          }
+          enterNamespace(db, scope);
+          blobs.add(digest, file.offset);
+          return insertContent(scope, digest, file.offset, withoutEmpty(labels));
+        });
+      } catch (error) {
+        // Without a record the file must not keep the name, and the ingest wants its bytes back.
+        if (moved && held.alone() && blobs.sizeOf(digest) === null) moveBack(digest, namespace, ref);
+        throw error;
+      }
+      await close();
+      if (info === null) throw isThere(digest);
+      return info;
+    }
+
+    return {
+      status: () => ({ ...status, offset: file.offset, updatedAt }),
+      async write(chunk) {
+        await live().append(chunk);
+        updatedAt = clock.now();
+      },
+      truncate: (size) => live().truncate(size),
+      digest: () => file.digest(),
+      commit,
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  }
+
+  function moveBack(digest: string, namespace: string, ref: string): void {
+    try {
+      renameSync(layout.blob(digest), join(layout.ingest(namespace, ref), "data"));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      // Aborted meanwhile, or never moved.
+      trash.take(layout.blob(digest));
+    }
+  }
+
+  /** Directories that a crash left behind between the file system and the database. */
+  function removeUnknown(): void {
+    const known = new Set(
+      db
+        .all<Row & { namespace: string }>("SELECT namespace, ref FROM ingests")
+        .map(({ namespace, ref }) => layout.ingest(namespace, ref)),
+    );
+    for (const name of readdirSync(layout.ingests)) {
+      const path = join(layout.ingests, name);
+      if (!known.has(path)) trash.take(path);
+    }
+  }
+
+  function drop(namespace: string, ref: string): boolean {
+    if (!forget(namespace, ref)) return false;
+    const key = keyOf(namespace, ref);
+    const writer = writers.get(key);
+    db.afterCommit(() => {
+      if (writer) writer.aborted = true;
+      if (writers.get(key) === writer) writers.delete(key);
+      trash.take(layout.ingest(namespace, ref));
+    });
+    return true;
+  }
+
+  return {
+    open,
+    find,
+    drop,
+    isOpen: (namespace, ref) => writers.has(keyOf(namespace, ref)),
+    list: (namespace) =>
+      db
+        .all<Row>("SELECT * FROM ingests WHERE namespace = ? ORDER BY ref", namespace)
+        .map((row) => statusOf(namespace, row)),
+  };
+}

@@ -1,0 +1,25 @@
+import type { Clock, Labels, Log } from "@berth/base";
+import type { Database } from "./database.ts";
+
+/** What the parts of the store share. */
+export interface Core {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly root: string;
+  /** This boot of the machine. */
+  readonly boot: string;
+  /** Whether a blob of one namespace may be had by another that names its digest. */
+  readonly sharingPolicy: "shared" | "isolated";
+  /** Tells the collector's scheduler; call it inside the transaction. */
+  changed(kind: "mutation" | "deletion"): void;
+}
+
+export const toLabels = (json: string): Record<string, string> => JSON.parse(json) as Record<string, string>;
+export const fromLabels = (labels: Labels): string => JSON.stringify(labels);
+
+/** The value of `labels.x.y…`: parts of an unquoted key are joined again. Null where the label is not there. */
+export const labelField = (labels: Labels, rest: readonly string[]): string | null => {
+  const key = rest.join(".");
+  return Object.hasOwn(labels, key) ? (labels[key] ?? null) : null;
+};

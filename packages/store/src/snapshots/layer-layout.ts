@@ -1,0 +1,23 @@
+import type { Mount } from "@berth/base";
+import type { SnapshotKind } from "../types.ts";
+
+/** A snapshot as directories see it: its number, and the numbers of its parents, nearest first. */
+export interface Stack {
+  readonly id: number;
+  readonly parents: readonly number[];
+  readonly kind: SnapshotKind;
+}
+
+/** How a snapshotter lays its snapshots out on disk. */
+export interface LayerLayout {
+  readonly name: string;
+  /** Where the numbered directories are. */
+  readonly directory: string;
+  /** Makes the directory of a new snapshot. */
+  make(stack: Stack): Promise<void>;
+  mounts(stack: Stack): Mount[];
+  /** What is in this snapshot itself: what `usage` counts. */
+  ownDirectory(id: number): string;
+  /** Directories whose stack is the snapshot, topmost first. */
+  directories(stack: Stack): string[];
+}

@@ -1,0 +1,47 @@
+import { existsSync, mkdirSync } from "node:fs";
+import { chown, mkdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { LayerLayout, Stack } from "./layer-layout.ts";
+import type { OverlaySupport } from "./overlay-support.ts";
+
+/**
+ * Layers as directories that overlayfs stacks: `snapshots/<id>/fs` is the layer, `work` what the kernel needs
+ * beside a writable one. Mounts are those that containerd's overlayfs snapshotter gives.
+ */
+export function overlayLayout(root: string, support: OverlaySupport): LayerLayout {
+  const directory = join(root, "io.containerd.snapshotter.v1.overlayfs", "snapshots");
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const fs = (id: number): string => join(directory, String(id), "fs");
+  // An index ties upper to lower directories and refuses lower ones that are shared or were moved
+  // (Documentation/filesystems/overlayfs.rst, "Inode properties").
+  const common = [
+    ...(existsSync("/sys/module/overlay/parameters/index") ? ["index=off"] : []),
+    ...(support.userxattr ? ["userxattr"] : []),
+  ];
+
+  return {
+    name: "overlayfs",
+    directory,
+    ownDirectory: fs,
+    directories: ({ id, parents }) => [id, ...parents].map(fs),
+    async make({ id, parents, kind }) {
+      await mkdir(join(directory, String(id)), { mode: 0o700 });
+      await mkdir(fs(id), { mode: 0o755 });
+      if (kind === "active") await mkdir(join(directory, String(id), "work"), { mode: 0o711 });
+      const [parent] = parents;
+      if (parent === undefined) return;
+      const { uid, gid } = await stat(fs(parent));
+      if (uid !== 0 || gid !== 0) await chown(fs(id), uid, gid);
+    },
+    mounts({ id, parents, kind }: Stack) {
+      const writable = kind === "active";
+      const bind = (source: string, mode: string) => [{ type: "bind", source, target: "", options: [mode, "rbind"] }];
+      const [nearest] = parents;
+      if (nearest === undefined) return bind(fs(id), writable ? "rw" : "ro");
+      if (!writable && parents.length === 1) return bind(fs(nearest), "ro");
+      const upper = writable ? [`workdir=${join(directory, String(id), "work")}`, `upperdir=${fs(id)}`] : [];
+      const options = [...common, ...upper, `lowerdir=${parents.map(fs).join(":")}`];
+      return [{ type: "overlay", source: "overlay", target: "", options }];
+    },
+  };
+}
