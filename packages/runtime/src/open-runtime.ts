@@ -47,7 +47,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     setting,
     launch: createLauncher(setting, log),
     dial: dialShim,
-    fifos: openFifoPool(join(layout.state, ".fifos"), log),
+    fifos: openFifoPool(join(options.state, "fifos"), log),
     registry,
     ledger,
     events: createExchange({ clock, log, admit: ledger.admit }),

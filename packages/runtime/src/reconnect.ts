@@ -78,7 +78,7 @@ interface Found {
 
 async function lookAt(context: Context, bundle: Bundle, journal: Journal, limit: Limit): Promise<Found> {
   const { dial, timeouts } = context;
-  const look = async (): Promise<Found> => {
+  const look = async (again: boolean): Promise<Found> => {
     let connection: ShimConnection;
     try {
       connection = await dial(bootstrapOf(journal), timeouts.load);
@@ -90,13 +90,15 @@ async function lookAt(context: Context, bundle: Bundle, journal: Journal, limit:
       journal.shimProcess === null ? connection.task.connect({ id: bundle.id }, options).catch(() => null) : null;
     const state = await connection.task.state({ id: bundle.id }, options).catch((error: unknown) => ({ error }));
     const connect = await pid;
-    if ("error" in state) return { connection, connect, state: null, error: state.error, gone: false };
-    return { connection, connect, state, error: null, gone: false };
+    if (!("error" in state)) return { connection, connect, state, error: null, gone: false };
+    // It ended, or replaced itself, just now: the next dial tells which.
+    if (connection.closed && again) return await look(false);
+    return { connection: connection.closed ? null : connection, connect, state: null, error: state.error, gone: false };
   };
   let looking: Promise<Found> | undefined;
   // The limit is on those that answer: a stopped shim gives its place back and is waited for outside.
   await limit(async () => {
-    looking = look();
+    looking = look(true);
     await within(looking, PATIENCE_MS, "a shim's answer").catch(() => undefined);
   });
   return await (looking as Promise<Found>);
@@ -213,8 +215,8 @@ export async function sweep(context: Context): Promise<void> {
   for (const top of [layout.state, layout.root])
     for (const namespace of namesIn(top))
       for (const name of namesIn(join(top, namespace), true)) await removeDirectory(join(top, namespace, name));
+  // Looked at and renamed in one step, so that no create comes in between.
   for (const namespace of namesIn(layout.root))
-    // Looked at and renamed in one step, so that no create comes in between.
     for (const id of namesIn(join(layout.root, namespace)))
       if (!registry.isTaken(namespace, id)) await removeDirectory(join(layout.root, namespace, id));
 }
