@@ -1,0 +1,90 @@
+// Standing for a process in a container: its output is our output, its signals and its exit code are ours.
+import { isNotFound, messageOf } from "@berth/base";
+import { isTerminal, stdin } from "@berth/host";
+import { Status } from "@berth/proto/containerd/v1/types";
+import { followSize, rawKeys } from "./attached-terminal.ts";
+import type { Connection } from "./connection.ts";
+import { ProcessStdio, type StdioPaths } from "./process-stdio.ts";
+import type { Session } from "./session.ts";
+import type { Signals } from "./signals.ts";
+import { UsageError } from "./usage-error.ts";
+
+/** A process of a container; `execId` is empty for its first. */
+export interface Target {
+  readonly containerId: string;
+  readonly execId: string;
+}
+
+export interface AttachedOptions {
+  readonly target: Target;
+  readonly interactive: boolean;
+  readonly terminal: boolean;
+  readonly signals: Signals;
+  /** Makes the process on these FIFOs, without starting it. */
+  create(paths: StdioPaths): Promise<void>;
+}
+
+/** How it ended for us; null: the user left it running. */
+export type Outcome = { readonly exitStatus: number } | null;
+
+/** Throws UsageError where a terminal is asked for and stdin, which is to be passed on, is none. */
+export function checkTerminal(interactive: boolean, terminal: boolean): void {
+  if (interactive && terminal && !isTerminal(stdin))
+    throw new UsageError("stdin is not a terminal: leave out --tty, or --interactive");
+}
+
+/** Runs the process to its end, or until the user detaches. All its output has been written when this resolves. */
+export async function runAttached(session: Session, options: AttachedOptions): Promise<Outcome> {
+  const { target, interactive, terminal, signals } = options;
+  const { connection } = session;
+  using stdio = new ProcessStdio({ address: session.address, interactive, terminal });
+  await signals.guard(options.create(stdio.paths));
+
+  // Sent before the start, so that however short its life, the end is seen by this call.
+  const exit = connection.persist(({ tasks }) => tasks.wait(target));
+  exit.catch(() => {});
+  stdio.pumpOutput();
+  using _raw = terminal && interactive ? rawKeys() : null;
+  const resize = (width: number, height: number): void => {
+    connection.api.tasks.resizePty({ ...target, width, height }).catch(() => {}); // it may have ended
+  };
+  // The first process's terminal is made with it, another's when it starts.
+  const early = target.execId === "";
+  if (terminal && early) followSize(resize);
+  await signals.guard(start(connection, target));
+  if (terminal && !early) followSize(resize);
+
+  signals.forward((signal) => sendSignal(session, target, signal));
+  const detached = new Promise<null>((resolve) => {
+    stdio.pumpInput((reason) => {
+      if (reason === "detach") resolve(null);
+      else closeInput(connection, target);
+    });
+  });
+  const outcome = await Promise.race([exit, detached]);
+  if (outcome !== null) await stdio.drained();
+  return outcome;
+}
+
+/** Starts the process, also where the supervisor is restarted in the middle of that. */
+async function start(connection: Connection, target: Target): Promise<void> {
+  let tried = false;
+  await connection.persist(async ({ tasks }) => {
+    if (tried && (await tasks.get(target)).process?.status !== Status.CREATED) return;
+    tried = true;
+    await tasks.start(target);
+  });
+}
+
+export function sendSignal({ connection, printError }: Session, target: Target, signal: number): void {
+  connection
+    .persist(({ tasks }) => tasks.kill({ ...target, signal }))
+    .catch((error) => {
+      if (!isNotFound(error)) printError(`berth: signal ${signal} did not reach the container: ${messageOf(error)}\n`);
+    });
+}
+
+/** An end that the process does not get to see matters to nobody once it has ended itself. */
+function closeInput(connection: Connection, target: Target): void {
+  connection.persist(({ tasks }) => tasks.closeIO({ ...target, stdin: true })).catch(() => {});
+}

@@ -1,0 +1,85 @@
+import { isNotFound, messageOf } from "@berth/base";
+import { env } from "@berth/host";
+import type { Init } from "@berth/proto";
+import type { CreateExecRequest } from "@berth/proto/berth/v1";
+import { flag, list, text } from "../args.ts";
+import { checkTerminal, runAttached, sendSignal, type Target } from "../attached.ts";
+import { command } from "../command.ts";
+import { exitCodeOf, exitCodes } from "../exit-code.ts";
+import { randomId } from "../random-id.ts";
+import { environment } from "../run-options.ts";
+import type { Session } from "../session.ts";
+import { Interrupted, Signals } from "../signals.ts";
+import { UsageError } from "../usage-error.ts";
+
+const SIGKILL = 9;
+
+export const exec = command({
+  name: "exec",
+  summary: "Run one more command in a container",
+  usage: "CONTAINER COMMAND…",
+  notes:
+    "Ends with the exit code of the command, 125 where berth failed, 126 or 127 where the command could not be run.",
+  options: {
+    detach: flag("run in the background; what it writes is dropped", { short: "d" }),
+    interactive: flag("pass on stdin", { short: "i" }),
+    tty: flag("give it a terminal; ctrl-p ctrl-q leaves it running", { short: "t" }),
+    env: list("set a variable; NAME alone passes on berth's own", { short: "e", value: "NAME=VALUE" }),
+    user: text("who runs it, by name or number [the container's]", { short: "u", value: "USER[:GROUP]" }),
+    workdir: text("where it starts [the container's]", { short: "w", value: "PATH" }),
+    privileged: flag("give it every capability"),
+  },
+  upToFirst: true,
+  async run(session, values, [id, ...args]) {
+    if (id === undefined) throw new UsageError("the container and the command are missing");
+    if (args.length === 0) throw new UsageError("the command to run is missing");
+    if (values.detach && values.interactive) throw new UsageError("--interactive does not go with --detach");
+    const target = { containerId: id, execId: randomId() };
+    const request: Init<CreateExecRequest> = {
+      id,
+      execId: target.execId,
+      args,
+      env: environment(values.env, { env }),
+      cwd: values.workdir,
+      user: values.user,
+      terminal: values.tty,
+      privileged: values.privileged,
+    };
+    const { connection } = session;
+    void connection.api; // a supervisor that is not there is reported, not waited for
+    if (values.detach) {
+      await connection.api.engine.createExec(request);
+      await connection.api.tasks.start(target);
+      return exitCodes.ok;
+    }
+    checkTerminal(values.interactive, values.tty);
+    const signals = new Signals(() => sendSignal(session, target, SIGKILL));
+    try {
+      const outcome = await runAttached(session, {
+        target,
+        interactive: values.interactive,
+        terminal: values.tty,
+        signals,
+        create: async (paths) => {
+          await connection.api.engine.createExec({ ...request, ...paths });
+        },
+      });
+      if (outcome === null) return exitCodes.ok;
+      await forget(session, target);
+      return outcome.exitStatus;
+    } catch (error) {
+      if (!(error instanceof Interrupted)) session.printError(`berth: ${messageOf(error)}\n`);
+      await forget(session, target);
+      return error instanceof Interrupted ? 128 + error.signal : exitCodeOf(error);
+    }
+  },
+});
+
+/** Deletes the process; one that was never made, or went with its container, is fine. */
+async function forget({ connection, printError }: Session, target: Target): Promise<void> {
+  try {
+    await connection.persist(({ tasks }) => tasks.deleteProcess(target));
+  } catch (error) {
+    if (!isNotFound(error)) printError(`berth: the process was not cleaned up: ${messageOf(error)}\n`);
+  }
+}

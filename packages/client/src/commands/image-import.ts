@@ -1,0 +1,78 @@
+import { messageOf } from "@berth/base";
+import { type Fd, O, open, read, stat, stdin, watch } from "@berth/host";
+import type { Init } from "@berth/proto";
+import type { ImportImageRequest } from "@berth/proto/berth/v1";
+import { text } from "../args.ts";
+import { command } from "../command.ts";
+import { ImportProgress } from "../import-progress.ts";
+import { ownDescription } from "../own-description.ts";
+import { UsageError } from "../usage-error.ts";
+
+const CHUNK = 1 << 16;
+
+export const imageImport = command({
+  name: "image import",
+  summary: "Take images from an archive: an OCI layout or docker save, plain or compressed",
+  usage: "FILE|-",
+  options: {
+    name: text("what to call an image that the archive leaves unnamed", { value: "NAME" }),
+    snapshotter: text("what to unpack into", { value: "NAME" }),
+  },
+  async run(session, { name, snapshotter }, [file, ...more]) {
+    if (file === undefined) throw new UsageError("the archive is missing: name a file, or - for stdin");
+    if (more.length > 0)
+      throw new UsageError(`unexpected argument ${JSON.stringify(more[0])}: import takes one archive`);
+    const { engine } = session.connection.api;
+    const { fd, size } = openArchive(file);
+    const progress = session.errorIsTerminal ? new ImportProgress(file, size, session.printError, session.now) : null;
+    try {
+      const { images } = await engine.importImage(requests(fd, { name, snapshotter }, progress));
+      progress?.clear();
+      for (const image of images) session.print(`${image.name}\n`);
+    } catch (error) {
+      progress?.clear();
+      throw error;
+    }
+    return 0;
+  },
+});
+
+function openArchive(file: string): { fd: Fd; size: number | null } {
+  if (file === "-") return { fd: ownDescription(stdin, O.RDONLY), size: null };
+  const found = stat(file);
+  if (found === null) throw new UsageError(`archive ${JSON.stringify(file)}: no such file`);
+  if (found.kind === "directory")
+    throw new UsageError(`archive ${JSON.stringify(file)} is a directory: name a tar file`);
+  try {
+    return { fd: open(file, O.RDONLY), size: found.kind === "file" ? found.size : null };
+  } catch (error) {
+    throw new UsageError(`archive ${JSON.stringify(file)}: ${messageOf(error)}`);
+  }
+}
+
+async function* requests(
+  fd: Fd,
+  first: { name: string; snapshotter: string },
+  progress: ImportProgress | null,
+): AsyncGenerator<Init<ImportImageRequest>> {
+  yield first;
+  for (;;) {
+    const data = read(fd, CHUNK);
+    if (data === null) await readable(fd);
+    else if (data.length === 0) break;
+    else {
+      progress?.add(data.length);
+      yield { data };
+    }
+  }
+  progress?.unpacking();
+}
+
+function readable(fd: Fd): Promise<void> {
+  return new Promise((resolve) => {
+    const ready = watch(fd, { readable: true }, () => {
+      ready.close();
+      resolve();
+    });
+  });
+}

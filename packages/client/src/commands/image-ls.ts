@@ -1,0 +1,44 @@
+import { isSet, toDate } from "@berth/proto";
+import type { Image } from "@berth/proto/containerd/services/images/v1";
+import { flag } from "../args.ts";
+import { command } from "../command.ts";
+import { formatAgo } from "../duration.ts";
+import { jsonTime } from "../json.ts";
+import { layoutTable } from "../table.ts";
+
+export const imageLs = command({
+  name: "image ls",
+  summary: "List images",
+  usage: "[FILTER…]",
+  options: {
+    quiet: flag("names only", { short: "q" }),
+    json: flag("one JSON object a line"),
+  },
+  async run(session, { quiet, json }, filters) {
+    const { images } = await session.connection.api.images.list({ filters });
+    images.sort((a, b) => (a.name < b.name ? -1 : 1));
+    if (json) session.print(images.map((image) => `${JSON.stringify(jsonOf(image))}\n`).join(""));
+    else if (quiet) session.print(images.map(({ name }) => `${name}\n`).join(""));
+    else session.print(tableOf(images, session.now()));
+    return 0;
+  },
+});
+
+const jsonOf = (image: Image): object => ({
+  name: image.name,
+  mediaType: image.target?.mediaType ?? null,
+  digest: image.target?.digest ?? null,
+  size: image.target?.size ?? null,
+  createdAt: jsonTime(image.createdAt),
+  updatedAt: jsonTime(image.updatedAt),
+  labels: image.labels,
+});
+
+function tableOf(images: readonly Image[], now: number): string {
+  const rows = images.map(({ name, target, updatedAt }) => [
+    name,
+    target?.digest.slice(0, "sha256:".length + 12) ?? "",
+    isSet(updatedAt) ? formatAgo(toDate(updatedAt).getTime(), now) : "",
+  ]);
+  return layoutTable(["NAME", "DIGEST", "UPDATED"], rows);
+}

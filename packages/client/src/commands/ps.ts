@@ -1,0 +1,86 @@
+import { isSet, toDate } from "@berth/proto";
+import type { ContainerSummary } from "@berth/proto/berth/v1";
+import type { Timestamp } from "@berth/proto/google/protobuf";
+import { flag } from "../args.ts";
+import { command } from "../command.ts";
+import { describeState } from "../describe-state.ts";
+import { formatAgo } from "../duration.ts";
+import { expectNothing } from "../each.ts";
+import { jsonTime } from "../json.ts";
+import type { Session } from "../session.ts";
+import { layoutTable, shortened } from "../table.ts";
+
+export const ps = command({
+  name: "ps",
+  summary: "List containers",
+  usage: "",
+  options: {
+    all: flag("also those that do not run", { short: "a" }),
+    "all-namespaces": flag("of every namespace", { short: "A" }),
+    quiet: flag("ids only", { short: "q" }),
+    json: flag("one JSON object a line"),
+  },
+  async run(session, values, rest) {
+    expectNothing(rest);
+    const spaces = values["all-namespaces"] ? await namespacesOf(session) : [session.namespace];
+    const lists = await Promise.all(spaces.map((namespace) => containersIn(session, namespace)));
+    const rows = lists.flat().filter(({ container }) => values.all || isLive(container));
+    if (values.json) session.print(rows.map((row) => `${JSON.stringify(jsonOf(row))}\n`).join(""));
+    else if (values.quiet) session.print(rows.map(({ container }) => `${container.id}\n`).join(""));
+    else session.print(tableOf(rows, values["all-namespaces"], session.now()));
+    return 0;
+  },
+});
+
+interface Row {
+  readonly namespace: string;
+  readonly container: ContainerSummary;
+}
+
+async function namespacesOf({ connection }: Session): Promise<string[]> {
+  const { namespaces } = await connection.api.namespaces.list({});
+  return namespaces.map(({ name }) => name).sort();
+}
+
+async function containersIn({ connection }: Session, namespace: string): Promise<Row[]> {
+  const { containers } = await connection.api.engine.listContainers({}, { namespace });
+  return containers
+    .map((container) => ({ namespace, container }))
+    .sort((a, b) => millis(b.container.createdAt) - millis(a.container.createdAt));
+}
+
+const isLive = ({ status }: ContainerSummary): boolean => status !== "stopped" && status !== "none";
+const millis = (time: Timestamp | null): number => (isSet(time) ? toDate(time).getTime() : 0);
+
+function jsonOf({ namespace, container }: Row): object {
+  return {
+    id: container.id,
+    namespace,
+    image: container.image,
+    command: container.args,
+    createdAt: jsonTime(container.createdAt),
+    status: container.status,
+    pid: container.pid === 0 ? null : container.pid,
+    exitStatus: container.status === "stopped" ? container.exitStatus : null,
+    exitedAt: container.status === "stopped" ? jsonTime(container.exitedAt) : null,
+    runtime: container.runtime,
+    labels: container.labels,
+  };
+}
+
+function tableOf(rows: readonly Row[], withNamespace: boolean, now: number): string {
+  const header = ["ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PID"];
+  const cells = rows.map(({ namespace, container }) => {
+    const exitedAt = isSet(container.exitedAt) ? millis(container.exitedAt) : null;
+    const row = [
+      container.id,
+      container.image,
+      shortened(container.args.join(" "), 30),
+      isSet(container.createdAt) ? formatAgo(millis(container.createdAt), now) : "",
+      describeState({ status: container.status, exitStatus: container.exitStatus, exitedAt }, now),
+      isLive(container) && container.pid !== 0 ? String(container.pid) : "",
+    ];
+    return withNamespace ? [namespace, ...row] : row;
+  });
+  return layoutTable(withNamespace ? ["NAMESPACE", ...header] : header, cells);
+}

@@ -1,0 +1,118 @@
+import { isAlreadyExists, isNotFound, messageOf } from "@berth/base";
+import { cwd, env, readText } from "@berth/host";
+import type { Init } from "@berth/proto";
+import type { CreateContainerRequest, CreateTaskRequest } from "@berth/proto/berth/v1";
+import { checkTerminal, runAttached, sendSignal } from "../attached.ts";
+import { command } from "../command.ts";
+import type { Connection } from "../connection.ts";
+import { exitCodeOf, exitCodes } from "../exit-code.ts";
+import { leave } from "../leave.ts";
+import { randomId } from "../random-id.ts";
+import { containerRequest, runOptions } from "../run-options.ts";
+import type { Session } from "../session.ts";
+import { Interrupted, Signals } from "../signals.ts";
+
+const SIGKILL = 9;
+
+export const run = command({
+  name: "run",
+  summary: "Make a container from an image and run it",
+  usage: "IMAGE [COMMAND…]",
+  notes:
+    "Ends with the exit code of the command, 125 where berth failed, 126 or 127 where the command could not be run.",
+  options: runOptions,
+  upToFirst: true,
+  async run(session, values, rest) {
+    const asked = containerRequest(values, rest, { env, cwd, readText });
+    const named = values.name !== "";
+    const request = { ...asked, id: named ? values.name : randomId() };
+    const { connection } = session;
+    void connection.api; // a supervisor that is not there is reported, not waited for
+    if (values.detach) return await runDetached(session, request, named);
+
+    checkTerminal(values.interactive, values.tty);
+    const target = { containerId: request.id, execId: "" };
+    const signals = new Signals(() => sendSignal(session, target, SIGKILL));
+    let creating: Promise<void> = Promise.resolve();
+    const create = async (task: Init<CreateTaskRequest>): Promise<void> => {
+      await createContainer(session, request, named);
+      await createTask(connection, task);
+    };
+    try {
+      const outcome = await runAttached(session, {
+        target,
+        interactive: values.interactive,
+        terminal: values.tty,
+        signals,
+        create: (paths) => {
+          creating = create({ id: request.id, terminal: values.tty, ...paths });
+          return creating;
+        },
+      });
+      if (outcome === null) {
+        session.printError(`\r\nberth: detached from ${request.id}, which goes on\n`);
+        leave(exitCodes.ok);
+      }
+      return await finish(session, request.id, values.rm, outcome.exitStatus);
+    } catch (error) {
+      if (!(error instanceof Interrupted)) session.printError(`berth: ${messageOf(error)}\n`);
+      const code = error instanceof Interrupted ? 128 + error.signal : exitCodeOf(error);
+      // Removing before the creation has come to its end would find nothing, and leave it behind.
+      await creating.catch(() => {});
+      return await finish(session, request.id, values.rm, code);
+    }
+  },
+});
+
+async function runDetached(session: Session, request: Init<CreateContainerRequest> & { id: string }, named: boolean) {
+  const { id } = request;
+  await createContainer(session, request, named);
+  await createTask(session.connection, { id, terminal: request.terminal, log: true });
+  await session.connection.api.tasks.start({ containerId: id });
+  session.print(`${id}\n`);
+  return exitCodes.ok;
+}
+
+/** Makes the container. Where the supervisor goes away meanwhile and an id of our own is there afterwards, it is ours. */
+async function createContainer(session: Session, request: Init<CreateContainerRequest>, named: boolean): Promise<void> {
+  await session.connection.persist(
+    repeatable(!named, async ({ engine }) => {
+      const { warnings } = await engine.createContainer(request);
+      for (const warning of warnings) session.printError(`berth: ${warning}\n`);
+    }),
+  );
+}
+
+async function createTask(connection: Connection, request: Init<CreateTaskRequest>): Promise<void> {
+  await connection.persist(
+    repeatable(true, async ({ engine }) => {
+      await engine.createTask(request);
+    }),
+  );
+}
+
+type Call = Parameters<Connection["persist"]>[0];
+
+/** A call whose repetition may find its work done. */
+function repeatable(ours: boolean, call: Call): Call {
+  let tried = false;
+  return async (api) => {
+    const again = tried;
+    tried = true;
+    try {
+      await call(api);
+    } catch (error) {
+      if (!(again && ours && isAlreadyExists(error))) throw error;
+    }
+  };
+}
+
+async function finish({ connection, printError }: Session, id: string, remove: boolean, code: number): Promise<number> {
+  if (!remove) return code;
+  try {
+    await connection.persist(({ engine }) => engine.removeContainer({ id, force: true }));
+  } catch (error) {
+    if (!isNotFound(error)) printError(`berth: container ${JSON.stringify(id)} was not removed: ${messageOf(error)}\n`);
+  }
+  return code;
+}

@@ -1,0 +1,34 @@
+import { messageOf } from "@berth/base";
+import { flag } from "../args.ts";
+import { command } from "../command.ts";
+import { expectNothing } from "../each.ts";
+import { exitCodes } from "../exit-code.ts";
+
+/** Of this program. */
+export const clientVersion = "0.1.0";
+
+export const version = command({
+  name: "version",
+  summary: "Print the versions of berth and berthd",
+  usage: "",
+  options: { json: flag("one JSON object") },
+  async run(session, { json }, rest) {
+    expectNothing(rest);
+    let server: { version: string; revision: string } | null = null;
+    let problem: unknown = null;
+    try {
+      server = await session.connection.api.version.version({});
+    } catch (error) {
+      problem = error;
+    }
+    if (json) session.print(`${JSON.stringify({ client: { version: clientVersion }, server })}\n`);
+    else {
+      session.print(`berth   ${clientVersion}\n`);
+      if (server !== null)
+        session.print(`berthd  ${server.version}${server.revision === "" ? "" : ` (${server.revision})`}\n`);
+    }
+    if (problem === null) return exitCodes.ok;
+    session.printError(`berth: ${messageOf(problem)}\n`);
+    return exitCodes.berth;
+  },
+});

@@ -1,0 +1,18 @@
+import { command } from "../command.ts";
+import { expectNames, forEachName } from "../each.ts";
+
+export const wait = command({
+  name: "wait",
+  summary: "Wait until containers have ended, and print their exit codes",
+  usage: "CONTAINER…",
+  options: {},
+  run(session, _values, names) {
+    expectNames(names, "the container to wait for");
+    // Made once for all, so that a supervisor that is not there is reported, not waited for.
+    void session.connection.api;
+    return forEachName(session, names, async (containerId) => {
+      const { exitStatus } = await session.connection.persist(({ tasks }) => tasks.wait({ containerId }));
+      return String(exitStatus);
+    });
+  },
+});

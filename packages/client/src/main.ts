@@ -1,0 +1,73 @@
+// The program `berth`: argv to a command, its outcome to an exit code.
+import { BerthError, messageOf } from "@berth/base";
+import {
+  argv,
+  env,
+  isCode,
+  isTerminal,
+  monotonic,
+  now,
+  onUncaught,
+  print,
+  printError,
+  stderr,
+  stdout,
+} from "@berth/host";
+import { commands } from "./commands/index.ts";
+import { Connection } from "./connection.ts";
+import { exitCodeOf, exitCodes } from "./exit-code.ts";
+import { commandHelp, programHelp } from "./help.ts";
+import { leave } from "./leave.ts";
+import { openLink } from "./open-link.ts";
+import { type Globals, globalOptions, readInvocation } from "./program.ts";
+import type { Session } from "./session.ts";
+import { sleep } from "./sleep.ts";
+import { UsageError } from "./usage-error.ts";
+
+const defaultAddress = "/run/berth/berth.sock";
+/** As a shell reports a program that SIGPIPE ended. */
+const brokenPipe = 141;
+
+async function main(args: readonly string[]): Promise<number> {
+  const invocation = readInvocation(commands, args);
+  if (invocation.kind === "help") {
+    print(invocation.of === null ? programHelp(commands, globalOptions) : commandHelp(invocation.of));
+    return exitCodes.ok;
+  }
+  const { command, globals, values, rest } = invocation;
+  return await command.run(sessionOf(globals), values, rest);
+}
+
+function sessionOf(globals: Globals): Session {
+  const address = (globals.address || env("BERTH_ADDRESS") || defaultAddress).replace(/^unix:\/\//, "");
+  const namespace = globals.namespace || env("BERTH_NAMESPACE") || "default";
+  const connection = new Connection({
+    connect: () => openLink(address, namespace),
+    sleep,
+    now: monotonic,
+    onLost: () => printError("berth: berthd has gone; waiting for it to come back\n"),
+  });
+  const outIsTerminal = isTerminal(stdout);
+  return {
+    address,
+    namespace,
+    connection,
+    print,
+    printError,
+    outIsTerminal,
+    errorIsTerminal: isTerminal(stderr),
+    now,
+  };
+}
+
+function failed(error: unknown): never {
+  if (isCode(error, "EPIPE")) leave(brokenPipe);
+  // Anything else than these two is a mistake in the program: its place helps whoever mends it.
+  const expected = error instanceof UsageError || error instanceof BerthError;
+  const stack = !expected && error instanceof Error && env("BERTH_DEBUG") !== null ? `\n${error.stack ?? ""}` : "";
+  printError(`berth: ${messageOf(error)}${stack}\n`);
+  leave(exitCodeOf(error));
+}
+
+onUncaught(failed);
+main(argv.slice(1)).then(leave, failed);

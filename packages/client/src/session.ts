@@ -1,0 +1,15 @@
+import type { Connection } from "./connection.ts";
+
+/** What a command works with: whom it asks, and where it prints. */
+export interface Session {
+  /** Of the supervisor's gRPC socket. */
+  readonly address: string;
+  readonly namespace: string;
+  readonly connection: Connection;
+  print(text: string): void;
+  printError(text: string): void;
+  readonly outIsTerminal: boolean;
+  readonly errorIsTerminal: boolean;
+  /** Milliseconds since the epoch. */
+  now(): number;
+}

@@ -1,0 +1,65 @@
+// What happens to signals that this program gets while it stands for a process in a container.
+import { onSignal, signalNumber } from "@berth/host";
+import { leave } from "./leave.ts";
+
+/** The user wanted out before there was a process to tell. */
+export class Interrupted extends Error {
+  override name = "Interrupted";
+  readonly signal: number;
+  constructor(signal: number) {
+    super(`interrupted by signal ${signal}`);
+    this.signal = signal;
+  }
+}
+
+const [SIGHUP, SIGINT, SIGQUIT, SIGTERM] = [1, 2, 3, 15];
+const names = ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2"];
+const ending: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+/** So many requests to end are answered with the one that cannot be ignored. */
+const insistence = 3;
+
+/**
+ * Until `forward` is called, a signal that ends makes `guard` throw Interrupted, and a second one ends the program.
+ * From then on every signal goes to the process.
+ */
+export class Signals {
+  #send: ((signal: number) => void) | null = null;
+  #interrupted: number | null = null;
+  #interrupt: (error: Interrupted) => void = () => {};
+  readonly #interruption: Promise<never>;
+  #requests = 0;
+  readonly #onInsistence: () => void;
+
+  /** `onInsistence` is called when the user has asked the process to end for the third time. */
+  constructor(onInsistence: () => void) {
+    this.#onInsistence = onInsistence;
+    this.#interruption = new Promise((_, reject) => {
+      this.#interrupt = reject;
+    });
+    this.#interruption.catch(() => {});
+    for (const name of names) {
+      const signal = signalNumber(name);
+      if (signal !== null) onSignal(signal, () => this.#receive(signal));
+    }
+  }
+
+  /** The promise, unless an interrupt comes first: throws Interrupted. */
+  guard<T>(promise: Promise<T>): Promise<T> {
+    return Promise.race([this.#interruption, promise]);
+  }
+
+  forward(send: (signal: number) => void): void {
+    this.#send = send;
+  }
+
+  #receive(signal: number): void {
+    if (this.#send !== null) {
+      this.#send(signal);
+      if ((signal === SIGINT || signal === SIGTERM) && ++this.#requests === insistence) this.#onInsistence();
+    } else if (ending.includes(signal)) {
+      if (this.#interrupted !== null) leave(128 + signal);
+      this.#interrupted = signal;
+      this.#interrupt(new Interrupted(signal));
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { describeState } from "../src/describe-state.ts";
+import { DetachKeys } from "../src/detach-keys.ts";
+import { formatAgo, formatDuration, parseDuration } from "../src/duration.ts";
+import { jsonValue } from "../src/json.ts";
+import { nearest } from "../src/nearest.ts";
+import { formatSize, parseSize } from "../src/size.ts";
+import { layoutTable, printable, shortened } from "../src/table.ts";
+import { UsageError } from "../src/usage-error.ts";
+
+describe("sizes", () => {
+  for (const [given, bytes] of [
+    ["0", 0],
+    ["65536", 65_536],
+    ["512m", 512 * 1024 ** 2],
+    ["1.5g", 1.5 * 1024 ** 3],
+    ["2KiB", 2048],
+    ["2kb", 2048],
+    ["3b", 3],
+    ["1T", 1024 ** 4],
+  ] as const)
+    it(`${given} is ${bytes} bytes`, () => assert.equal(parseSize(given), bytes));
+
+  for (const given of ["", "m", "-1", "1x", "1.m", "0x10", "99999999p", "1 2"])
+    it(`${JSON.stringify(given)} is refused`, () => assert.throws(() => parseSize(given), UsageError));
+
+  it("are written with at most three digits", () => {
+    assert.deepEqual([0, 999, 1000, 1536, 10 * 1024 ** 2, 123_456_789, 5 * 1024 ** 4].map(formatSize), [
+      "0 B",
+      "999 B",
+      "0.98 KiB",
+      "1.50 KiB",
+      "10.0 MiB",
+      "118 MiB",
+      "5.00 TiB",
+    ]);
+  });
+});
+
+describe("times", () => {
+  for (const [given, ms] of [
+    ["10", 10_000],
+    ["0", 0],
+    ["1.5", 1500],
+    ["500ms", 500],
+    ["2m30s", 150_000],
+    ["1h", 3_600_000],
+  ] as const)
+    it(`${given} is ${ms} ms`, () => assert.equal(parseDuration(given), ms));
+  for (const given of ["", "-1", "soon", "1d", "10 s", "s"])
+    it(`${JSON.stringify(given)} is refused`, () => assert.throws(() => parseDuration(given), UsageError));
+
+  it("are told in one unit", () => {
+    const minute = 60_000;
+    for (const [ms, words] of [
+      [-5000, "just now"],
+      [999, "just now"],
+      [1000, "1 second ago"],
+      [59_999, "59 seconds ago"],
+      [minute, "1 minute ago"],
+      [90 * minute, "1 hour ago"],
+      [35 * 60 * minute, "35 hours ago"],
+      [3 * 1440 * minute, "3 days ago"],
+      [20 * 1440 * minute, "2 weeks ago"],
+      [100 * 1440 * minute, "3 months ago"],
+      [800 * 1440 * minute, "2 years ago"],
+    ] as const)
+      assert.equal(formatAgo(0, ms), words);
+    assert.equal(formatDuration(0), "0 seconds");
+  });
+});
+
+describe("tables", () => {
+  it("columns are as wide as their widest cell, and lines end with their text", () => {
+    assert.equal(
+      layoutTable(
+        ["ID", "STATUS"],
+        [
+          ["web", "running"],
+          ["a-longer-id", ""],
+        ],
+      ),
+      "ID           STATUS\nweb          running\na-longer-id\n",
+    );
+  });
+  it("control characters cannot reach the terminal", () => {
+    assert.equal(printable("a\u001b[31mb\nc\u202ed"), "a?[31mb?c?d");
+  });
+  it("a long text is cut between characters", () => {
+    assert.equal(shortened("12345", 5), "12345");
+    assert.equal(shortened("😀😀😀", 2), "😀…");
+  });
+});
+
+describe("states", () => {
+  for (const [status, words] of [
+    ["running", "running"],
+    ["paused", "paused"],
+    ["none", "not started"],
+    ["stopped", "exited (7) 2 minutes ago"],
+  ] as const)
+    it(`${status} is told as ${words}`, () =>
+      assert.equal(describeState({ status, exitStatus: 7, exitedAt: 1000 }, 121_500), words));
+});
+
+describe("nearest", () => {
+  const commands = ["run", "exec", "ps", "logs", "start", "stop", "inspect", "image"];
+  for (const [given, wanted] of [
+    ["rnu", "run"],
+    ["pss", "ps"],
+    ["log", "logs"],
+    ["insp", "inspect"],
+    ["images", "image"],
+    ["frobnicate", null],
+  ] as const)
+    it(`${given}: ${wanted}`, () => assert.equal(nearest(given, commands), wanted));
+});
+
+describe("detach keys", () => {
+  const [p, q, a] = [0x10, 0x11, 0x61];
+  const feed = (...chunks: number[][]) => {
+    const keys = new DetachKeys();
+    return chunks.map((chunk) => {
+      const { pass, detach } = keys.feed(Uint8Array.from(chunk));
+      return [...pass, ...(detach ? ["detach"] : [])];
+    });
+  };
+  it("are found in one read and across two", () => {
+    assert.deepEqual(feed([a, p, q, a]), [[a, "detach"]]);
+    assert.deepEqual(feed([p], [q]), [[], ["detach"]]);
+  });
+  it("a ctrl-p that was something else is passed on with the next key", () => {
+    assert.deepEqual(feed([p, a], [q]), [[p, a], [q]]);
+    assert.deepEqual(feed([p], [p], [p, q]), [[], [p], [p, "detach"]]);
+  });
+});
+
+describe("JSON", () => {
+  it("times are RFC 3339, bytes are base64 and absent messages are null", () => {
+    const time = { seconds: 1_700_000_000, nanos: 120_000_000 };
+    assert.deepEqual(
+      jsonValue({ time, any: { typeUrl: "x", value: Uint8Array.of(1, 2, 3, 4) }, none: null, list: [1n] }),
+      {
+        time: "2023-11-14T22:13:20.120Z",
+        any: { typeUrl: "x", value: "AQIDBA==" },
+        none: null,
+        list: ["1"],
+      },
+    );
+    for (const length of [0, 1, 2, 3, 4, 5]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => 250 + i);
+      assert.equal(jsonValue(bytes), Buffer.from(bytes).toString("base64"));
+    }
+  });
+});
