@@ -1,0 +1,65 @@
+// Builds berthd: its modules bundled, a Node of its own beside them, and a launcher.
+import { spawnSync } from "node:child_process";
+import { chmod, copyFile, link, mkdir, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+
+const here = import.meta.dirname;
+const top = resolve(here, "../..");
+
+/**
+ * Writes OUT/bin/berthd, a launcher, and what it runs to OUT/lib: `node`, and the modules in `berthd/`.
+ * The two directories belong together and can be moved together. Returns the launcher's path.
+ */
+export async function buildSupervisor(outDir: string): Promise<string> {
+  const bin = join(outDir, "bin");
+  const lib = join(outDir, "lib");
+  const modules = join(lib, "berthd");
+  await mkdir(bin, { recursive: true });
+  await rm(modules, { recursive: true, force: true });
+  await mkdir(modules, { recursive: true });
+  await build({
+    entryPoints: [join(here, "src/main.ts")],
+    outdir: modules,
+    outExtension: { ".js": ".mjs" },
+    chunkNames: "[name]-[hash]",
+    bundle: true,
+    // Commands such as config need none of what serving needs.
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node26",
+    define: { BERTH_REVISION: JSON.stringify(revision()) },
+    // Libraries that are CommonJS ask for Node's modules with require.
+    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
+    legalComments: "linked",
+    logLevel: "warning",
+  });
+  await placeNode(join(lib, "node"));
+  const launcher = join(bin, "berthd");
+  await writeFile(launcher, launcherScript);
+  await chmod(launcher, 0o755);
+  return launcher;
+}
+
+/** Hard-linked where it can be: Node is 150 MB. */
+async function placeNode(target: string): Promise<void> {
+  const source = join(top, "node_modules/node/bin/node");
+  await rm(target, { force: true });
+  await link(source, target).catch(() => copyFile(source, target));
+}
+
+function revision(): string {
+  const git = spawnSync("git", ["rev-parse", "--short=12", "HEAD"], { cwd: top, encoding: "utf8" });
+  return git.status === 0 ? git.stdout.trim() : "";
+}
+
+// POSIX sh; the loop is `readlink -f` of the launcher itself, for links in /usr/local/bin.
+// The heap is small and is to stay so: a supervisor holds little and waits much.
+const launcherScript = `#!/bin/sh
+self=$(readlink -f "$0")
+BERTHD_PROGRAM=$self
+export BERTHD_PROGRAM
+lib=\${self%/bin/*}/lib
+exec "$lib/node" --disable-warning=ExperimentalWarning --max-semi-space-size=1 "$lib/berthd/main.mjs" "$@"
+`;

@@ -1,0 +1,77 @@
+import { parseArgs } from "node:util";
+import { invalidArgument, messageOf } from "@berth/base";
+
+/** What berthd was asked to do. Flags that were not given are null. */
+export interface Arguments {
+  readonly command: "serve" | "help" | "version" | "config default" | "config dump" | "config migrate" | "publish";
+  readonly config: string | null;
+  readonly address: string | null;
+  readonly root: string | null;
+  readonly state: string | null;
+  readonly logLevel: string | null;
+  /** For publish. */
+  readonly topic: string | null;
+  readonly namespace: string | null;
+}
+
+const commands = ["config default", "config dump", "config migrate", "publish"] as const;
+
+/** Throws invalid-argument with one sentence. Single-dash long flags are taken too, as Go programs send them. */
+export function parseArguments(argv: readonly string[]): Arguments {
+  const long = argv.map((arg) => (/^-[a-z-]{2,}(=|$)/.test(arg) && !arg.startsWith("--") ? `-${arg}` : arg));
+  const { values, positionals } = parsed(long);
+  const command = positionals.join(" ");
+  const known = commands.find((one) => one === command);
+  if (command !== "" && known === undefined)
+    throw invalidArgument(`command ${JSON.stringify(command)} is not known: try berthd --help`);
+  return {
+    command: values.help ? "help" : values.version ? "version" : (known ?? "serve"),
+    config: values.config ?? null,
+    address: values.address ?? null,
+    root: values.root ?? null,
+    state: values.state ?? null,
+    logLevel: values["log-level"] ?? null,
+    topic: values.topic ?? null,
+    namespace: values.namespace ?? null,
+  };
+}
+
+function parsed(args: string[]) {
+  try {
+    return parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        config: { type: "string", short: "c" },
+        address: { type: "string", short: "a" },
+        root: { type: "string" },
+        state: { type: "string" },
+        "log-level": { type: "string", short: "l" },
+        topic: { type: "string" },
+        namespace: { type: "string" },
+        version: { type: "boolean", short: "v" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+  } catch (cause) {
+    throw invalidArgument(`${messageOf(cause).split(". ")[0]}: try berthd --help`, { cause });
+  }
+}
+
+export const help = `berthd supervises containers.
+
+usage: berthd [flags]                  serve until SIGTERM; containers go on without it
+       berthd config default           print the configuration of a machine without a file
+       berthd config dump              print the configuration in force
+       berthd config migrate           the same, in the newest form of the file
+       berthd publish --topic T        publish the event on standard input (google.protobuf.Any)
+
+  -c, --config FILE      default /etc/berth/config.toml, which may be absent
+  -a, --address PATH     gRPC socket, default /run/berth/berth.sock; ttrpc is at PATH.ttrpc
+      --root DIR         what is kept over a restart of the machine, default /var/lib/berth
+      --state DIR        what is not, default /run/berth
+  -l, --log-level LEVEL  debug, info, warn or error
+      --namespace NAME   of the event to publish
+  -v, --version
+  -h, --help
+`;

@@ -1,0 +1,52 @@
+import { resolve } from "node:path";
+import { messageOf } from "@berth/base";
+import { help, parseArguments } from "./cli/arguments.ts";
+import { effectiveConfig, ttrpcAddressOf } from "./cli/effective-config.ts";
+import { revision, version } from "./version.ts";
+
+async function main(argv: readonly string[]): Promise<void> {
+  const args = parseArguments(argv);
+  switch (args.command) {
+    case "help":
+      process.stdout.write(help);
+      return;
+    case "version":
+      process.stdout.write(`berthd ${version} ${revision}`.trimEnd().concat("\n"));
+      return;
+    case "publish": {
+      const { publish } = await import("./cli/publish.ts");
+      const { config } = await effectiveConfig(args);
+      const event = { topic: args.topic ?? "", namespace: args.namespace ?? "" };
+      await publish(ttrpcAddressOf(config), event, process.stdin);
+      return;
+    }
+    case "config default":
+    case "config dump":
+    case "config migrate": {
+      const { dumpConfig } = await import("./config/dump.ts");
+      const { defaultConfig } = await import("./config/load.ts");
+      const config = args.command === "config default" ? defaultConfig() : (await effectiveConfig(args)).config;
+      process.stdout.write(dumpConfig(config));
+      return;
+    }
+    case "serve": {
+      const { serve } = await import("./server/serve.ts");
+      await serve(await effectiveConfig(args), ownProgram());
+      process.exit(0);
+    }
+  }
+}
+
+/** The launcher that started us, which shims are told to publish with; as built, where there was none. */
+function ownProgram(): string {
+  const launcher = process.env.BERTHD_PROGRAM;
+  delete process.env.BERTHD_PROGRAM;
+  return launcher ?? resolve(import.meta.dirname, "../../../dist/bin/berthd");
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`berthd: ${messageOf(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,134 @@
+// berthd itself: everything is constructed and joined here, and served until a signal.
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { type Log, systemClock } from "@berth/base";
+import { createShimResolver, openRuntime } from "@berth/runtime";
+import { openStore } from "@berth/store";
+import { ttrpcAddressOf } from "../cli/effective-config.ts";
+import type { Loaded } from "../config/load.ts";
+import type { Config } from "../config/sections.ts";
+import { persistentUuid } from "../services/introspection.ts";
+import { registrations } from "../services/registrations.ts";
+import { revision, version } from "../version.ts";
+import { announceRemovals } from "./announce-removals.ts";
+import { claimSocket } from "./claim-socket.ts";
+import { openDiffer, openImages } from "./images-stub.ts";
+import { createLog } from "./log.ts";
+import { createNotify } from "./notify.ts";
+import { serveGrpc } from "./serve-grpc.ts";
+import { serveTtrpc } from "./serve-ttrpc.ts";
+import { dumpState } from "./state-dump.ts";
+import { untilSignal } from "./until-signal.ts";
+
+/** Milliseconds that calls under way have at the end; dockerd gives a containerd 15 s in all. */
+const GRACE = 5_000;
+/** Milliseconds after which a stop that hangs is cut short. */
+const LAST_RESORT = 14_000;
+const ownRuntime = "io.containerd.runc.v2";
+
+/** Serves until SIGTERM or SIGINT. Shims and their containers go on without us. */
+export async function serve({ config, warnings }: Loaded, program: string): Promise<void> {
+  const started = performance.now();
+  const signal = untilSignal();
+  const log = createLog({ level: config.debug.level, format: config.debug.format || "text" });
+  for (const warning of warnings) log.warn(`configuration: ${warning}`);
+  const notify = createNotify(process.env, log);
+  process.on("unhandledRejection", (err) => log.error("a fault that nobody handled", { err }));
+  if (config.top.oomScore !== 0) await writeFile("/proc/self/oom_score_adj", String(config.top.oomScore));
+
+  await using daemon = await startDaemon(config, program, log);
+  log.info("serving", { address: config.grpc.address, ms: Math.round(performance.now() - started) });
+  await notify("--ready");
+  log.info("stopping", { method: await signal });
+  setTimeout(() => process.exit(1), LAST_RESORT).unref();
+  await notify("--stopping");
+  await daemon.stop();
+}
+
+async function startDaemon(config: Config, program: string, log: Log) {
+  const { root, state } = config.top;
+  const { address } = config.grpc;
+  const ttrpcAddress = ttrpcAddressOf(config);
+  const ownDirectory = dirname(program);
+  const clock = systemClock;
+
+  await using undo = new AsyncDisposableStack();
+  // Before anything is touched: a second berthd at the same address must leave the first one's things alone.
+  await claimSocket(address);
+  await claimSocket(ttrpcAddress);
+  await mkdir(state, { recursive: true, mode: 0o711 });
+  const store = undo.use(
+    await openStore({
+      root,
+      clock,
+      log,
+      sharingPolicy: config.metadata.contentSharingPolicy,
+      gc: {
+        pauseThreshold: config.gc.pauseThreshold,
+        deletionThreshold: config.gc.deletionThreshold,
+        mutationThreshold: config.gc.mutationThreshold,
+        scheduleDelayMs: config.gc.scheduleDelay,
+        startupDelayMs: config.gc.startupDelay,
+      },
+    }),
+  );
+  const runtime = undo.use(
+    await openRuntime({
+      root,
+      state,
+      grpcAddress: address,
+      ttrpcAddress,
+      containers: store.containers,
+      log,
+      clock,
+      timeouts: {
+        state: config.timeouts.taskState,
+        load: config.timeouts.shimLoad,
+        cleanup: config.timeouts.shimCleanup,
+        shutdown: config.timeouts.shimShutdown,
+      },
+      resolveShim: createShimResolver({
+        shims: {
+          [ownRuntime]: config.runtime.defaultShim || join(ownDirectory, "containerd-shim-berth-v2"),
+          ...config.runtime.shims,
+        },
+        path: process.env.PATH ?? "",
+        ownDirectory,
+      }),
+      publishBinary: program,
+      daemonVersion: version,
+    }),
+  );
+  undo.use(announceRemovals(store.collector, runtime.events));
+  const unpack = config.engine.unpack || join(ownDirectory, "berth-unpack");
+  const differ = openDiffer({ store, unpack, log });
+  const images = openImages({ store, differ, log });
+  const services = registrations({
+    store,
+    runtime,
+    images,
+    differ,
+    root,
+    uuid: await persistentUuid(join(root, "io.containerd.grpc.v1.introspection", "uuid")),
+    build: { version, revision },
+    defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
+    stateTimeoutMs: config.timeouts.taskState,
+  });
+
+  const grpc = await serveGrpc(address, services, config.grpc, log);
+  const ttrpc = await serveTtrpc(ttrpcAddress, services, config.ttrpc, log);
+  const reconnecting = runtime.reconnect().catch((err: unknown) => log.error("reconnection has failed", { err }));
+  process.on("SIGUSR1", () => {
+    dumpState(state, store, runtime, log).catch((err: unknown) => log.error("the dump has failed", { err }));
+  });
+
+  const owned = undo.move();
+  return {
+    async stop() {
+      await Promise.all([grpc.stop(GRACE), ttrpc.stop(GRACE)]);
+      await owned.disposeAsync();
+      await reconnecting;
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}
