@@ -1,6 +1,6 @@
 // A filter is a program between two descriptors (gzip, zstd) that handles untrusted bytes: it gets no privileges,
 // no files but its two, and dies with us.
-#define _GNU_SOURCE
+#include "tree.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -12,8 +12,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include "host.h"
 
 enum { NOBODY = 65534, MEMORY = 512 << 20 };
 
@@ -46,8 +44,8 @@ static void run_filter(const char *path, char **argv, int in, int out, int err) 
 }
 
 // filterStart(path, argument, in, out, err): the pid.
-static JSValue filter_start(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(filterStart) {
+  UNUSED;
   int32_t in, out, err;
   if (JS_ToInt32(ctx, &in, argv[2]) || JS_ToInt32(ctx, &out, argv[3]) || JS_ToInt32(ctx, &err, argv[4]))
     return JS_EXCEPTION;
@@ -65,8 +63,8 @@ static JSValue filter_start(JSContext *ctx, JSValueConst self, int argc, JSValue
 }
 
 // filterEnd(pid): waits; 0..255 or 128+signal.
-static JSValue filter_end(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(filterEnd) {
+  UNUSED;
   int32_t pid;
   int status;
   if (JS_ToInt32(ctx, &pid, argv[0])) return JS_EXCEPTION;

@@ -1,11 +1,11 @@
 // Hashed streams: what passes through is added to a SHA-256 on the way, so that a tar is read once, and a body
 // moves from a descriptor to another in one call.
+#include "tree.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "host.h"
 #include "sha256.h"
 
 enum { STREAMS = 4, BUFFER = 256 * 1024 };
@@ -22,7 +22,7 @@ static struct stream *stream_of(JSContext *ctx, JSValueConst value) {
   int32_t handle;
   if (JS_ToInt32(ctx, &handle, value)) return NULL;
   if (handle < 0 || handle >= STREAMS || !streams[handle].open) {
-    JS_ThrowRangeError(ctx, "stream %d is not open", handle);
+    JS_ThrowRangeError(ctx, __FILE__, __LINE__, "stream %d is not open", handle);
     return NULL;
   }
   return &streams[handle];
@@ -53,8 +53,8 @@ static ssize_t fill(struct stream *s) {
 }
 
 // streamOpen(fd): the descriptor stays the caller's.
-static JSValue stream_open(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamOpen) {
+  UNUSED;
   int32_t fd;
   if (JS_ToInt32(ctx, &fd, argv[0])) return JS_EXCEPTION;
   for (int i = 0; i < STREAMS; i++) {
@@ -71,8 +71,8 @@ static JSValue stream_open(JSContext *ctx, JSValueConst self, int argc, JSValueC
   return JS_NewInt32(ctx, -EMFILE);
 }
 
-static JSValue stream_close(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamClose) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   if (!s) return JS_EXCEPTION;
   free(s->buffer);
@@ -81,11 +81,11 @@ static JSValue stream_close(JSContext *ctx, JSValueConst self, int argc, JSValue
 }
 
 // streamRead(handle, into): fills the bytes; the count, which is smaller only at the end of the stream.
-static JSValue stream_read(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamRead) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   size_t length, done = 0;
-  uint8_t *into = s ? berth_bytes(ctx, argv[1], &length) : NULL;
+  uint8_t *into = s ? bytes_of(ctx, argv[1], &length) : NULL;
   if (!into) return JS_EXCEPTION;
   while (done < length) {
     ssize_t n = fill(s);
@@ -100,8 +100,8 @@ static JSValue stream_read(JSContext *ctx, JSValueConst self, int argc, JSValueC
 }
 
 // streamCopy(handle, fd, count): passes on so many bytes, to nowhere where fd is -1; the count, smaller at the end.
-static JSValue stream_copy(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamCopy) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   int32_t fd;
   int64_t count, done = 0;
@@ -120,19 +120,19 @@ static JSValue stream_copy(JSContext *ctx, JSValueConst self, int argc, JSValueC
 }
 
 // streamWrite(handle, bytes)
-static JSValue stream_write(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamWrite) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   size_t length;
-  uint8_t *bytes = s ? berth_bytes(ctx, argv[1], &length) : NULL;
+  uint8_t *bytes = s ? bytes_of(ctx, argv[1], &length) : NULL;
   if (!bytes) return JS_EXCEPTION;
   berth_sha256_add(&s->sum, bytes, length);
   return JS_NewInt32(ctx, write_whole(s->fd, bytes, length));
 }
 
 // streamSend(handle, fd, count): so many bytes of the file into the stream; the count, smaller where the file ends.
-static JSValue stream_send(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamSend) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   int32_t fd;
   int64_t count, done = 0;
@@ -152,8 +152,8 @@ static JSValue stream_send(JSContext *ctx, JSValueConst self, int argc, JSValueC
 }
 
 // streamSum(handle): the SHA-256 of what has passed, as hex.
-static JSValue stream_sum(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamSum) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   if (!s) return JS_EXCEPTION;
   char hex[65];
@@ -162,18 +162,18 @@ static JSValue stream_sum(JSContext *ctx, JSValueConst self, int argc, JSValueCo
 }
 
 // streamTotal(handle): bytes that have passed.
-static JSValue stream_total(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamTotal) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   return s ? JS_NewInt64(ctx, (int64_t)s->sum.total) : JS_EXCEPTION;
 }
 
 // streamPeek(handle): the first bytes that lie in the buffer, at most 512, without taking them.
-static JSValue stream_peek(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+TREE_CALL(streamPeek) {
+  UNUSED;
   struct stream *s = stream_of(ctx, argv[0]);
   if (!s) return JS_EXCEPTION;
   ssize_t n = fill(s);
   if (n < 0) return JS_NewInt32(ctx, (int)n);
-  return berth_new_bytes(ctx, s->buffer + s->at, n < 512 ? (size_t)n : 512);
+  return copied_bytes(ctx, s->buffer + s->at, n < 512 ? (size_t)n : 512);
 }

@@ -1,6 +1,6 @@
 // Calls on a directory tree that is not trusted. Paths are resolved inside a root directory only
 // (openat2(2), RESOLVE_IN_ROOT); everything else takes a directory's descriptor and one name, and follows no link.
-#define _GNU_SOURCE
+#include "tree.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +13,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "host.h"
-
 // A name as bytes. Lone surrogates U+DC80..U+DCFF stand for bytes that are not UTF-8 (packages/base, tar-name.ts);
 // JS_ToCString writes them as ED B2 80 .. ED B3 BF. Free with free(). Zero bytes are refused.
 static char *name_of(JSContext *ctx, JSValueConst value) {
@@ -25,7 +23,7 @@ static char *name_of(JSContext *ctx, JSValueConst value) {
   if (!name || memchr(text, 0, length)) {
     JS_FreeCString(ctx, text);
     free(name);
-    JS_ThrowTypeError(ctx, "a file name cannot have a zero byte");
+    JS_ThrowTypeError(ctx, __FILE__, __LINE__, "a file name cannot have a zero byte");
     return NULL;
   }
   const uint8_t *p = (const uint8_t *)text;
@@ -42,8 +40,6 @@ static char *name_of(JSContext *ctx, JSValueConst value) {
   return name;
 }
 
-static JSValue result_of(JSContext *ctx, int result) { return JS_NewInt32(ctx, result < 0 ? -errno : result); }
-
 /** For calls of a directory and a name. */
 struct place {
   int directory;
@@ -55,7 +51,7 @@ static int place_of(JSContext *ctx, JSValueConst *argv, struct place *place) {
   place->name = name_of(ctx, argv[1]);
   if (!place->name) return -1;
   if (place->name[0] == 0 || strchr(place->name, '/') || !strcmp(place->name, ".") || !strcmp(place->name, "..")) {
-    JS_ThrowTypeError(ctx, "\"%s\" is not the name of a directory's entry", place->name);
+    JS_ThrowTypeError(ctx, __FILE__, __LINE__, "\"%s\" is not the name of a directory's entry", place->name);
     free(place->name);
     return -1;
   }
@@ -63,8 +59,8 @@ static int place_of(JSContext *ctx, JSValueConst *argv, struct place *place) {
 }
 
 // treeResolve(root, path): the directory at the path, links followed inside the root.
-static JSValue tree_resolve(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeResolve) {
+  UNUSED;
   int32_t root;
   if (JS_ToInt32(ctx, &root, argv[0])) return JS_EXCEPTION;
   char *path = name_of(ctx, argv[1]);
@@ -72,64 +68,64 @@ static JSValue tree_resolve(JSContext *ctx, JSValueConst self, int argc, JSValue
   struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
                          .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
   int fd = (int)syscall(SYS_openat2, root, path[0] ? path : ".", &how, sizeof how);
-  JSValue result = result_of(ctx, fd);
+  JSValue result = outcome(ctx, fd);
   free(path);
   return result;
 }
 
 // treeCreate(directory, name): a new file for writing; -EEXIST where there is anything.
-static JSValue tree_create(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeCreate) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   JSValue result =
-      result_of(ctx, openat(at.directory, at.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+      outcome(ctx, openat(at.directory, at.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
   free(at.name);
   return result;
 }
 
 // treeOpen(directory, name, isDirectory): for reading, without waiting for a FIFO's writer.
-static JSValue tree_open(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeOpen) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | (JS_ToBool(ctx, argv[2]) ? O_DIRECTORY : 0);
-  JSValue result = result_of(ctx, openat(at.directory, at.name, flags));
+  JSValue result = outcome(ctx, openat(at.directory, at.name, flags));
   free(at.name);
   return result;
 }
 
 // treeMkdir(directory, name, mode)
-static JSValue tree_mkdir(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeMkdir) {
+  UNUSED;
   struct place at;
   int32_t mode;
   if (JS_ToInt32(ctx, &mode, argv[2]) || place_of(ctx, argv, &at)) return JS_EXCEPTION;
-  JSValue result = result_of(ctx, mkdirat(at.directory, at.name, (mode_t)mode));
+  JSValue result = outcome(ctx, mkdirat(at.directory, at.name, (mode_t)mode));
   free(at.name);
   return result;
 }
 
 // treeSymlink(directory, name, target)
-static JSValue tree_symlink(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeSymlink) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   char *target = name_of(ctx, argv[2]);
-  JSValue result = target ? result_of(ctx, symlinkat(target, at.directory, at.name)) : JS_EXCEPTION;
+  JSValue result = target ? outcome(ctx, symlinkat(target, at.directory, at.name)) : JS_EXCEPTION;
   free(target);
   free(at.name);
   return result;
 }
 
 // treeLink(directory, name, existingDirectory, existingName)
-static JSValue tree_link(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeLink) {
+  UNUSED;
   struct place at, existing;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   JSValue result = JS_EXCEPTION;
   if (!place_of(ctx, argv + 2, &existing)) {
-    result = result_of(ctx, linkat(existing.directory, existing.name, at.directory, at.name, 0));
+    result = outcome(ctx, linkat(existing.directory, existing.name, at.directory, at.name, 0));
     free(existing.name);
   }
   free(at.name);
@@ -137,22 +133,22 @@ static JSValue tree_link(JSContext *ctx, JSValueConst self, int argc, JSValueCon
 }
 
 // treeMknod(directory, name, mode with type, major, minor)
-static JSValue tree_mknod(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeMknod) {
+  UNUSED;
   struct place at;
   uint32_t mode, major, minor;
   if (JS_ToUint32(ctx, &mode, argv[2]) || JS_ToUint32(ctx, &major, argv[3]) || JS_ToUint32(ctx, &minor, argv[4]) ||
       place_of(ctx, argv, &at))
     return JS_EXCEPTION;
-  JSValue result = result_of(ctx, mknodat(at.directory, at.name, (mode_t)mode, makedev(major, minor)));
+  JSValue result = outcome(ctx, mknodat(at.directory, at.name, (mode_t)mode, makedev(major, minor)));
   free(at.name);
   return result;
 }
 
 // treeSetAttributes(directory, name, uid, gid, mode or -1): the owner, then the mode, which chown(2) cuts.
 // The name must not be a symlink where a mode is given: there is no call that sets a mode without following.
-static JSValue tree_set_attributes(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeSetAttributes) {
+  UNUSED;
   struct place at;
   uint32_t uid, gid;
   int32_t mode;
@@ -161,21 +157,21 @@ static JSValue tree_set_attributes(JSContext *ctx, JSValueConst self, int argc, 
     return JS_EXCEPTION;
   int failed = fchownat(at.directory, at.name, uid, gid, AT_SYMLINK_NOFOLLOW);
   if (!failed && mode >= 0) failed = fchmodat(at.directory, at.name, (mode_t)mode, 0);
-  JSValue result = result_of(ctx, failed);
+  JSValue result = outcome(ctx, failed);
   free(at.name);
   return result;
 }
 
 // treeSetTimes(directory, name, seconds, nanoseconds): access and modification.
-static JSValue tree_set_times(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeSetTimes) {
+  UNUSED;
   struct place at;
   int64_t seconds;
   int32_t nanoseconds;
   if (JS_ToInt64(ctx, &seconds, argv[2]) || JS_ToInt32(ctx, &nanoseconds, argv[3]) || place_of(ctx, argv, &at))
     return JS_EXCEPTION;
   struct timespec time = {.tv_sec = (time_t)seconds, .tv_nsec = nanoseconds}, times[2] = {time, time};
-  JSValue result = result_of(ctx, utimensat(at.directory, at.name, times, AT_SYMLINK_NOFOLLOW));
+  JSValue result = outcome(ctx, utimensat(at.directory, at.name, times, AT_SYMLINK_NOFOLLOW));
   free(at.name);
   return result;
 }
@@ -184,43 +180,43 @@ static JSValue tree_set_times(JSContext *ctx, JSValueConst self, int argc, JSVal
 static int enter(int directory) { return fchdir(directory); }
 
 // treeSetXattr(directory, name, key, value)
-static JSValue tree_set_xattr(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeSetXattr) {
+  UNUSED;
   struct place at;
   size_t length;
-  uint8_t *value = berth_bytes(ctx, argv[3], &length);
+  uint8_t *value = bytes_of(ctx, argv[3], &length);
   if (!value || place_of(ctx, argv, &at)) return JS_EXCEPTION;
   char *key = name_of(ctx, argv[2]);
   JSValue result =
-      key ? result_of(ctx, enter(at.directory) || lsetxattr(at.name, key, value, length, 0) ? -1 : 0) : JS_EXCEPTION;
+      key ? outcome(ctx, enter(at.directory) || lsetxattr(at.name, key, value, length, 0) ? -1 : 0) : JS_EXCEPTION;
   free(key);
   free(at.name);
   return result;
 }
 
 // treeXattrs(directory, name): the names, each ended by a zero byte.
-static JSValue tree_xattrs(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeXattrs) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   char *list = malloc(XATTR_LIST_MAX);
   ssize_t n = !list || enter(at.directory) ? -1 : llistxattr(at.name, list, XATTR_LIST_MAX);
-  JSValue result = n < 0 ? JS_NewInt32(ctx, -errno) : berth_new_bytes(ctx, (uint8_t *)list, (size_t)n);
+  JSValue result = n < 0 ? JS_NewInt32(ctx, -errno) : copied_bytes(ctx, (uint8_t *)list, (size_t)n);
   free(list);
   free(at.name);
   return result;
 }
 
 // treeXattr(directory, name, key): the value.
-static JSValue tree_xattr(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeXattr) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   char *key = name_of(ctx, argv[2]), *value = malloc(XATTR_SIZE_MAX);
   ssize_t n = !key || !value || enter(at.directory) ? -1 : lgetxattr(at.name, key, value, XATTR_SIZE_MAX);
   JSValue result = !key    ? JS_EXCEPTION
                    : n < 0 ? JS_NewInt32(ctx, -errno)
-                           : berth_new_bytes(ctx, (uint8_t *)value, (size_t)n);
+                           : copied_bytes(ctx, (uint8_t *)value, (size_t)n);
   free(value);
   free(key);
   free(at.name);
@@ -228,8 +224,8 @@ static JSValue tree_xattr(JSContext *ctx, JSValueConst self, int argc, JSValueCo
 }
 
 // treeStat(directory, name): [mode, size, uid, gid, ino, dev, major, minor, nlink, mtime seconds, nanoseconds]
-static JSValue tree_stat(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeStat) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   struct stat s;
@@ -247,21 +243,21 @@ static JSValue tree_stat(JSContext *ctx, JSValueConst self, int argc, JSValueCon
 }
 
 // treeReadlink(directory, name): the target, as bytes.
-static JSValue tree_readlink(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeReadlink) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   char target[4096];
   ssize_t n = readlinkat(at.directory, at.name, target, sizeof target);
   free(at.name);
-  return n < 0 ? JS_NewInt32(ctx, -errno) : berth_new_bytes(ctx, (uint8_t *)target, (size_t)n);
+  return n < 0 ? JS_NewInt32(ctx, -errno) : copied_bytes(ctx, (uint8_t *)target, (size_t)n);
 }
 
 static int is_dots(const char *name) { return !strcmp(name, ".") || !strcmp(name, ".."); }
 
 // treeNames(directory): the names of its entries, each ended by a zero byte, in no order.
-static JSValue tree_names(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeNames) {
+  UNUSED;
   int32_t directory;
   if (JS_ToInt32(ctx, &directory, argv[0])) return JS_EXCEPTION;
   // A descriptor of its own: the offset of the caller's (or an O_PATH one) is no use here.
@@ -298,7 +294,7 @@ static JSValue tree_names(JSContext *ctx, JSValueConst self, int argc, JSValueCo
     length += size;
   }
   closedir(stream);
-  JSValue result = error ? JS_NewInt32(ctx, -error) : berth_new_bytes(ctx, (uint8_t *)names, length);
+  JSValue result = error ? JS_NewInt32(ctx, -error) : copied_bytes(ctx, (uint8_t *)names, length);
   free(names);
   return result;
 }
@@ -367,8 +363,8 @@ static int empty_directory(int top) {
 }
 
 // treeRemove(directory, name): with everything below it.
-static JSValue tree_remove(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeRemove) {
+  UNUSED;
   struct place at;
   if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
   int result = unlinkat(at.directory, at.name, 0) ? -errno : 0;
@@ -385,8 +381,8 @@ static JSValue tree_remove(JSContext *ctx, JSValueConst self, int argc, JSValueC
 }
 
 // treeSameContent(fd, fd): 1 or 0.
-static JSValue tree_same_content(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeSameContent) {
+  UNUSED;
   int32_t fds[2];
   if (JS_ToInt32(ctx, &fds[0], argv[0]) || JS_ToInt32(ctx, &fds[1], argv[1])) return JS_EXCEPTION;
   enum { PART = 64 * 1024 };
@@ -404,28 +400,39 @@ static JSValue tree_same_content(JSContext *ctx, JSValueConst self, int argc, JS
 }
 
 // treeSync(directory): all that was written to its filesystem is on the disk.
-static JSValue tree_sync(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeSync) {
+  UNUSED;
   int32_t fd;
   if (JS_ToInt32(ctx, &fd, argv[0])) return JS_EXCEPTION;
-  return result_of(ctx, syncfs(fd));
+  return outcome(ctx, syncfs(fd));
 }
 
 // treeEnter(path): chdir(2).
-static JSValue tree_enter(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeEnter) {
+  UNUSED;
   char *path = name_of(ctx, argv[0]);
   if (!path) return JS_EXCEPTION;
-  JSValue result = result_of(ctx, chdir(path));
+  JSValue result = outcome(ctx, chdir(path));
   free(path);
   return result;
 }
 
 // treeConfine(directory): makes it the process's root and working directory (chroot(2)).
-static JSValue tree_confine(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv) {
-  (void)self, (void)argc;
+CALL(call_treeConfine) {
+  UNUSED;
   int32_t fd;
   if (JS_ToInt32(ctx, &fd, argv[0])) return JS_EXCEPTION;
   umask(0);
-  return result_of(ctx, fchdir(fd) || chroot(".") ? -1 : 0);
+  return outcome(ctx, fchdir(fd) || chroot(".") ? -1 : 0);
 }
+
+static const JSCFunctionListEntry tree_rows[] = {
+  ROW(treeResolve, 2), ROW(treeCreate, 2), ROW(treeOpen, 3), ROW(treeMkdir, 3), ROW(treeSymlink, 3),
+  ROW(treeLink, 4), ROW(treeMknod, 5), ROW(treeSetAttributes, 5), ROW(treeSetTimes, 4), ROW(treeSetXattr, 4),
+  ROW(treeXattrs, 2), ROW(treeXattr, 3), ROW(treeStat, 2), ROW(treeReadlink, 2), ROW(treeNames, 1),
+  ROW(treeRemove, 2), ROW(treeSameContent, 2), ROW(treeSync, 1), ROW(treeEnter, 1), ROW(treeConfine, 1),
+  ROW(streamOpen, 1), ROW(streamClose, 1), ROW(streamRead, 2), ROW(streamCopy, 3), ROW(streamWrite, 2),
+  ROW(streamSend, 3), ROW(streamSum, 1), ROW(streamTotal, 1), ROW(streamPeek, 1), ROW(filterStart, 5),
+  ROW(filterEnd, 1),
+};
+TABLE(tree);
