@@ -1,0 +1,108 @@
+import { failedPrecondition, invalidArgument, type Mount } from "@berth/base";
+import { type Fd, MS, mkdirAll, mount, O, open, tree, unshareMounts } from "@berth/host";
+
+/** fstab's words for mount(2)'s flags; a word with `clear` takes the flag away. */
+const words: Readonly<Record<string, { readonly set?: number; readonly clear?: number }>> = {
+  async: { clear: MS.SYNCHRONOUS },
+  atime: { clear: MS.NOATIME },
+  bind: { set: MS.BIND },
+  defaults: {},
+  dev: { clear: MS.NODEV },
+  diratime: { clear: MS.NODIRATIME },
+  dirsync: { set: MS.DIRSYNC },
+  exec: { clear: MS.NOEXEC },
+  noatime: { set: MS.NOATIME },
+  nodev: { set: MS.NODEV },
+  nodiratime: { set: MS.NODIRATIME },
+  noexec: { set: MS.NOEXEC },
+  nosuid: { set: MS.NOSUID },
+  rbind: { set: MS.BIND | MS.REC },
+  relatime: { set: MS.RELATIME },
+  ro: { set: MS.RDONLY },
+  rw: { clear: MS.RDONLY },
+  strictatime: { set: MS.STRICTATIME },
+  suid: { clear: MS.NOSUID },
+  sync: { set: MS.SYNCHRONOUS },
+};
+
+/** One page is what mount(2) takes as data, the ending zero included. */
+const MAX_DATA = 4095;
+
+const isReadOnly = (made: Mount): boolean => {
+  const last = made.options.filter((option) => option === "ro" || option === "rw").pop();
+  return last === "ro";
+};
+
+/** Throws failed-precondition where nothing can be written through the mounts. */
+export function checkWritable(mounts: readonly Mount[]): void {
+  const [first] = mounts;
+  if (first === undefined) throw invalidArgument("no mounts were given to write the layer to");
+  const writable = first.type !== "overlay" || first.options.some((option) => option.startsWith("upperdir="));
+  if (isReadOnly(first) || !writable)
+    throw failedPrecondition(`the mount of ${JSON.stringify(first.source)} is read-only: prepare an active snapshot`);
+}
+
+/**
+ * The directory at the top of the mounts. A single bind needs no mount: it is its source. Everything else is
+ * mounted on `target`, in a mount namespace of this process's own.
+ *
+ * An overlay is mounted rather than written to below (upperdir and handmade whiteouts): links in the lower
+ * layers then resolve as in a container (`lib -> usr/lib`, member `lib/x`), hard links to lower files work, and the
+ * whiteouts are the kernel's own.
+ */
+export function openMounts(mounts: readonly Mount[], target: string): Fd {
+  const [first] = mounts;
+  if (first === undefined) throw invalidArgument("no mounts were given");
+  const bind = first.type === "bind" || first.options.includes("bind") || first.options.includes("rbind");
+  if (mounts.length === 1 && bind && first.target === "") return open(first.source, O.RDONLY | O.DIRECTORY);
+  mkdirAll(target, 0o700);
+  unshareMounts();
+  for (const made of mounts) {
+    if (made.target !== "")
+      throw invalidArgument(`the mount of ${JSON.stringify(made.source)} has a target below the root: not supported`);
+    makeMount(made, target);
+  }
+  return open(target, O.RDONLY | O.DIRECTORY);
+}
+
+function makeMount(made: Mount, target: string): void {
+  let flags = 0;
+  const data: string[] = [];
+  for (const option of made.options) {
+    const word = words[option];
+    if (word === undefined) data.push(option);
+    else flags = (flags | (word.set ?? 0)) & ~(word.clear ?? 0);
+  }
+  const text = data.join(",");
+  if (text.length <= MAX_DATA || made.type !== "overlay") {
+    mount(made.source, target, made.type, flags, text);
+  } else {
+    mount(made.source, target, made.type, flags, shortened(data));
+  }
+  // A bind ignores every other flag until it is mounted again (mount(2), "Remounting an existing mount").
+  if ((flags & MS.BIND) !== 0 && (flags & MS.RDONLY) !== 0)
+    mount(made.source, target, made.type, (flags & ~MS.REC) | MS.REMOUNT, "");
+}
+
+/** Goes to the directory above all layers and names them from there: many layers do not fit a page otherwise. */
+function shortened(data: readonly string[]): string {
+  const lower = data.find((option) => option.startsWith("lowerdir="))?.slice("lowerdir=".length) ?? "";
+  const directories = lower.split(":");
+  const [sample = ""] = directories;
+  let base = "";
+  for (let at = sample.indexOf("/", 1); at > 0; at = sample.indexOf("/", at + 1)) {
+    const prefix = sample.slice(0, at + 1);
+    if (!directories.every((directory) => directory.startsWith(prefix))) break;
+    base = prefix;
+  }
+  if (base === "")
+    throw invalidArgument(`the options of an overlay mount are ${data.join(",").length} bytes long: too many layers`);
+  tree.enter(base);
+  return data
+    .map((option) =>
+      option.startsWith("lowerdir=")
+        ? `lowerdir=${directories.map((directory) => directory.slice(base.length)).join(":")}`
+        : option,
+    )
+    .join(",");
+}

@@ -1,0 +1,113 @@
+import { decodeName, invalidArgument } from "@berth/base";
+import { type Fd, isCode, S, tree } from "@berth/host";
+
+/** As many links as the kernel follows in one path (path_resolution(7)). */
+const MAX_LINKS = 40;
+
+/** A directory inside the root and a name in it: where a member goes. */
+export interface Place {
+  readonly directory: Fd;
+  readonly name: string;
+}
+
+/**
+ * The components of a member's name, as containerd cleans it: `a/./b`, `a/c/../b` and `/a/b` are `a/b`.
+ * Throws invalid-argument where it leads above the root.
+ */
+export function cleanName(name: string, what: string): string[] {
+  const parts: string[] = [];
+  for (const part of name.split("/")) {
+    if (part === "" || part === ".") continue;
+    if (part !== "..") parts.push(part);
+    else if (parts.pop() === undefined)
+      throw invalidArgument(`${what} ${JSON.stringify(name)} leads out of the layer's root`);
+  }
+  return parts;
+}
+
+/** The root of an unpack. Paths are resolved in it by the kernel; the last directory is kept open. */
+export class Root implements Disposable {
+  readonly fd: Fd;
+  #path: string | null = null;
+  #directory: Fd | null = null;
+
+  constructor(fd: Fd) {
+    this.fd = fd;
+  }
+
+  /** Where the member is, with the directories above it made if need be. The place is valid until the next call. */
+  place(parts: readonly string[]): Place {
+    const name = parts[parts.length - 1] ?? "";
+    return { directory: this.#ensure(parts.slice(0, -1), 0), name };
+  }
+
+  /** Where something that must be there already is; null where its directory is missing. */
+  existing(
+    parts: readonly string[],
+  ): { readonly directory: Fd; readonly name: string; [Symbol.dispose](): void } | null {
+    try {
+      const directory = tree.resolve(this.fd, parts.slice(0, -1).join("/"));
+      return { directory, name: parts[parts.length - 1] ?? "", [Symbol.dispose]: () => directory.close() };
+    } catch (error) {
+      if (isCode(error, "ENOENT", "ENOTDIR", "ELOOP")) return null;
+      throw error;
+    }
+  }
+
+  /** To be called when anything was removed: the directory that is kept may not be where its path leads any more. */
+  forget(): void {
+    this.#directory?.close();
+    this.#directory = null;
+    this.#path = null;
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
+    this.fd.close();
+  }
+
+  #keep(path: string, directory: Fd): Fd {
+    this.forget();
+    this.#path = path;
+    this.#directory = directory;
+    return directory;
+  }
+
+  #ensure(parts: readonly string[], links: number): Fd {
+    const path = parts.join("/");
+    if (this.#directory !== null && this.#path === path) return this.#directory;
+    try {
+      return this.#keep(path, tree.resolve(this.fd, path));
+    } catch (error) {
+      if (isCode(error, "ENOTDIR"))
+        throw invalidArgument(`${JSON.stringify(path)} is not a directory, and a member of the layer lies below it`);
+      if (isCode(error, "ELOOP"))
+        throw invalidArgument(`${JSON.stringify(path)} leads through too many symbolic links`);
+      if (isCode(error, "ENAMETOOLONG"))
+        throw invalidArgument(`the name ${JSON.stringify(path.slice(0, 300))} is too long`);
+      if (!isCode(error, "ENOENT")) throw error;
+    }
+    const above = parts.slice(0, -1);
+    const name = parts[parts.length - 1] ?? "";
+    const directory = this.#ensure(above, links);
+    const found = tree.stat(directory, name);
+    if (found !== null) {
+      // A link whose target is missing (or hangs on one that is): the target is made, in the root.
+      if ((found.mode & S.IFMT) !== S.IFLNK || links >= MAX_LINKS)
+        throw invalidArgument(`${JSON.stringify(path)} cannot be a directory, and a member of the layer lies below it`);
+      return this.#ensure(this.#follow(above, decodeName(tree.readlink(directory, name))), links + 1);
+    }
+    tree.mkdir(directory, name, 0o755);
+    return this.#keep(path, tree.resolve(this.fd, path));
+  }
+
+  /** Where a link in `above` leads; `..` stops at the root, as it does for the kernel. */
+  #follow(above: readonly string[], target: string): string[] {
+    const parts = target.startsWith("/") ? [] : [...above];
+    for (const part of target.split("/")) {
+      if (part === "..") parts.pop();
+      else if (part !== "" && part !== ".") parts.push(part);
+    }
+    return parts;
+  }
+}
