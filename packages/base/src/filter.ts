@@ -1,5 +1,5 @@
 // containerd's filter grammar: `name==web,labels."io.x/y"~=|^a|`. Commas mean "and", several filters mean "or".
-import { invalidArgument } from "./errors.ts";
+import { invalidArgument, messageOf } from "./errors.ts";
 import { compilePattern } from "./pattern.ts";
 import { unquote } from "./unquote.ts";
 
@@ -84,14 +84,12 @@ class Parser {
     return this.#take(FIELD) ?? this.#fail("expected a field: letters, digits and _, or a quoted one");
   }
 
+  /** What follows an operator; only some kinds of quotes are for it. */
   #value(quotes: string): string {
     const next = this.#peek();
-    if (next !== "" && quotes.includes(next)) return this.#quoted();
-    if (next === "/" || next === "|" || next !== '"') {
-      const value = this.#take(VALUE);
-      if (value !== null) return value;
-    }
-    return this.#fail("expected a value or a quoted one");
+    if (next !== "" && '"/|'.includes(next))
+      return quotes.includes(next) ? this.#quoted() : this.#fail(`quotes of ${next} are for patterns only, use "`);
+    return this.#take(VALUE) ?? this.#fail("expected a value or a quoted one");
   }
 
   #pattern(): (text: string) => boolean {
@@ -99,7 +97,9 @@ class Parser {
     try {
       return compilePattern(source);
     } catch (error) {
-      return this.#fail((error as Error).message);
+      // As for containerd, which compiles it at its first use and takes a failure for no match.
+      if (error instanceof SyntaxError) return () => false;
+      return this.#fail(messageOf(error));
     }
   }
 

@@ -55,7 +55,7 @@ const byClass = (source: string): Test => {
   return (point) => expression.test(String.fromCodePoint(point));
 };
 
-/** Throws an Error with a sentence. */
+/** Throws a SyntaxError with a sentence, a RangeError where it is nested too deeply. */
 export function parsePattern(source: string): Pattern {
   return new Parser(source).pattern();
 }
@@ -72,12 +72,12 @@ class Parser {
 
   pattern(): Pattern {
     const found = this.#choice();
-    if (this.#at < this.#text.length) throw new Error("the pattern has a ) without a (");
+    if (this.#at < this.#text.length) throw new SyntaxError("the pattern has a ) without a (");
     return found;
   }
 
   #choice(): Pattern {
-    if (++this.#depth > MAX_DEPTH) throw new Error("the pattern is nested too deeply");
+    if (++this.#depth > MAX_DEPTH) throw new RangeError("the pattern is nested too deeply");
     const parts = [this.#sequence()];
     while (this.#eat("|")) parts.push(this.#sequence());
     this.#depth--;
@@ -96,7 +96,7 @@ class Parser {
     const bounds = this.#bounds();
     if (bounds === null) return atom;
     this.#eat("?");
-    if (this.#bounds() !== null) throw new Error("the pattern repeats a repetition: put ( ) around it");
+    if (this.#bounds() !== null) throw new SyntaxError("the pattern repeats a repetition: put ( ) around it");
     return { kind: "repeat", part: atom, ...bounds };
   }
 
@@ -110,7 +110,9 @@ class Parser {
     const min = Number(found[1]);
     const max = found[2] === undefined ? min : found[3] === "" ? null : Number(found[3]);
     if (min > MAX_REPEAT || (max !== null && (max > MAX_REPEAT || max < min)))
-      throw new Error(`the pattern has an invalid repeat count ${found[0]}: at most ${MAX_REPEAT}, smaller one first`);
+      throw new SyntaxError(
+        `the pattern has an invalid repeat count ${found[0]}: at most ${MAX_REPEAT}, smaller one first`,
+      );
     this.#at += found[0].length;
     return { min, max };
   }
@@ -132,7 +134,7 @@ class Parser {
       case "*":
       case "+":
       case "?":
-        throw new Error(`the pattern has a ${c} with nothing before it to repeat`);
+        throw new SyntaxError(`the pattern has a ${c} with nothing before it to repeat`);
       case "\\":
         return this.#escape();
       default:
@@ -167,11 +169,13 @@ class Parser {
         // `(?i)` holds to the end of the group that it stands in.
         if (flags[3] === ")") return { kind: "sequence", parts: [] };
       } else {
-        throw new Error("the pattern has a (? that is not supported: neither look-around nor back-references are");
+        throw new SyntaxError(
+          "the pattern has a (? that is not supported: neither look-around nor back-references are",
+        );
       }
     }
     const inner = this.#choice();
-    if (!this.#eat(")")) throw new Error("the pattern has a ( without a )");
+    if (!this.#eat(")")) throw new SyntaxError("the pattern has a ( without a )");
     this.#flags = outer;
     return inner;
   }
@@ -211,7 +215,7 @@ class Parser {
   /** What follows a backslash, in a class or not: one code point, or a set of them. */
   #escaped(): number | Test {
     const c = this.#text[this.#at++];
-    if (c === undefined) throw new Error("the pattern ends in a backslash");
+    if (c === undefined) throw new SyntaxError("the pattern ends in a backslash");
     const lower = c.toLowerCase();
     const set = Object.hasOwn(perl, lower) ? perl[lower] : undefined;
     if (set !== undefined) return c === lower ? byClass(set) : not(byClass(set));
@@ -222,7 +226,8 @@ class Parser {
     if (c === "x") {
       const hex = /^(?:([0-9a-fA-F]{2})|\{([0-9a-fA-F]{1,6})\})/.exec(rest);
       const point = Number.parseInt(hex?.[1] ?? hex?.[2] ?? "", 16);
-      if (!hex || point > 0x10ffff) throw new Error("the pattern has a \\x without two hex digits, or some in { }");
+      if (!hex || point > 0x10ffff)
+        throw new SyntaxError("the pattern has a \\x without two hex digits, or some in { }");
       this.#at += hex[0].length;
       return point;
     }
@@ -231,7 +236,7 @@ class Parser {
       this.#at += octal[0].length - 1;
       return Number.parseInt(octal[0], 8);
     }
-    if (/[A-Za-z0-9]/.test(c)) throw new Error(`the pattern has an escape that is not known: \\${c}`);
+    if (/[A-Za-z0-9]/.test(c)) throw new SyntaxError(`the pattern has an escape that is not known: \\${c}`);
     return c.codePointAt(0) ?? 0;
   }
 
@@ -247,7 +252,7 @@ class Parser {
         // Not that kind of property: the next may be.
       }
     }
-    throw new Error(`the pattern names a Unicode class that is not known: ${name || "none"}`);
+    throw new SyntaxError(`the pattern names a Unicode class that is not known: ${name || "none"}`);
   }
 
   #class(): Test {
@@ -255,12 +260,12 @@ class Parser {
     const tests: Test[] = [];
     for (let first = true; ; first = false) {
       const c = this.#text[this.#at];
-      if (c === undefined) throw new Error("the pattern has a [ without a ]");
+      if (c === undefined) throw new SyntaxError("the pattern has a [ without a ]");
       if (c === "]" && !first) break;
       const named = /^\[:(\^?)(\w+):\]/.exec(this.#text.slice(this.#at, this.#at + 16).join(""));
       if (named) {
         const set = Object.hasOwn(posix, named[2] ?? "") ? posix[named[2] ?? ""] : undefined;
-        if (set === undefined) throw new Error(`the pattern names a class that is not known: ${named[0]}`);
+        if (set === undefined) throw new SyntaxError(`the pattern names a class that is not known: ${named[0]}`);
         this.#at += named[0].length;
         tests.push(named[1] === "^" ? not(byClass(set)) : byClass(set));
         continue;
@@ -274,7 +279,8 @@ class Parser {
       if (this.#text[this.#at] === "-" && this.#text[this.#at + 1] !== "]" && this.#at + 1 < this.#text.length) {
         this.#at++;
         const end = this.#classItem();
-        if (typeof end !== "number" || end < low) throw new Error("the pattern has a range that ends before it begins");
+        if (typeof end !== "number" || end < low)
+          throw new SyntaxError("the pattern has a range that ends before it begins");
         high = end;
       }
       tests.push((point) => point >= low && point <= high);

@@ -11,7 +11,8 @@ type Step =
   | { readonly op: "assert"; readonly holds: (before: number, after: number) => boolean }
   | { readonly op: "match" };
 
-/** A test whether the pattern matches somewhere in a text. Throws an Error with a sentence about what is wrong. */
+/** A test whether the pattern matches somewhere in a text. Throws a SyntaxError for what is no
+ * pattern, and a RangeError for one that is too large, each with a sentence. */
 export function compilePattern(source: string): (text: string) => boolean {
   const steps: Step[] = [];
   emit(parsePattern(source), steps);
@@ -20,7 +21,7 @@ export function compilePattern(source: string): (text: string) => boolean {
 }
 
 function push(steps: Step[], step: Step): number {
-  if (steps.length >= MAX_STEPS) throw new Error("the pattern is too large: repeat less");
+  if (steps.length >= MAX_STEPS) throw new RangeError("the pattern is too large: repeat less");
   steps.push(step);
   return steps.length - 1;
 }
