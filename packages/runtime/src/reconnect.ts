@@ -41,6 +41,8 @@ function namesIn(directory: string, hidden = false): string[] {
 
 /** A shim that has not answered after this long does not keep the next one waiting. */
 const PATIENCE_MS = 100;
+/** Dials of a shim that accepts and drops connections. A process that was killed does so until it is torn down. */
+const TRIES = 20;
 
 /**
  * Decides about one bundle: its task is registered, or nothing of it is left. Never rejects.
@@ -78,7 +80,7 @@ interface Found {
 
 async function lookAt(context: Context, bundle: Bundle, journal: Journal, limit: Limit): Promise<Found> {
   const { dial, timeouts } = context;
-  const look = async (again: boolean): Promise<Found> => {
+  const look = async (tries: number): Promise<Found> => {
     let connection: ShimConnection;
     try {
       connection = await dial(bootstrapOf(journal), timeouts.load);
@@ -92,13 +94,13 @@ async function lookAt(context: Context, bundle: Bundle, journal: Journal, limit:
     const connect = await pid;
     if (!("error" in state)) return { connection, connect, state, error: null, gone: false };
     // It ended, or replaced itself, just now: the next dial tells which.
-    if (connection.closed && again) return await look(false);
+    if (connection.closed && tries > 1) return await look(tries - 1);
     return { connection: connection.closed ? null : connection, connect, state: null, error: state.error, gone: false };
   };
   let looking: Promise<Found> | undefined;
   // The limit is on those that answer: a stopped shim gives its place back and is waited for outside.
   await limit(async () => {
-    looking = look(true);
+    looking = look(TRIES);
     await within(looking, PATIENCE_MS, "a shim's answer").catch(() => undefined);
   });
   return await (looking as Promise<Found>);
