@@ -17,8 +17,10 @@ import {
   type ClientReadableStream,
   credentials,
   Client as GrpcClient,
+  logVerbosity,
   Metadata,
   type ServiceError,
+  setLogVerbosity,
 } from "@grpc/grpc-js";
 import { MAX_MESSAGE, pathOf, toBuffer } from "./definition.ts";
 
@@ -33,6 +35,8 @@ const WINDOW = 8;
 
 /** Connects to `/run/…/x.sock`, `unix:///run/…/x.sock` or `host:port`, on the first call. */
 export function connectGrpc(address: string): GrpcConnection {
+  // What grpc-js would write to stderr arrives at the caller as an error as well.
+  setLogVerbosity(logVerbosity.NONE);
   const client = new GrpcClient(targetOf(address), credentials.createInsecure(), {
     "grpc.max_send_message_length": MAX_MESSAGE,
     "grpc.max_receive_message_length": MAX_MESSAGE,

@@ -63,14 +63,17 @@ async function serve() {
           });
         },
         async *count(request, call) {
-          for (let i = 0; i < request.count && !call.signal.aborted; i++) {
-            yielded += 1;
-            yield { count: i, data: request.data };
-          }
-          if (request.text === "then fail") throw new BerthError("data-loss", "the rest is gone");
-          if (call.signal.aborted) {
-            aborted.push(call.signal.reason);
-            onAbort?.();
+          try {
+            for (let i = 0; i < request.count; i++) {
+              yielded += 1;
+              yield { count: i, data: request.data };
+            }
+            if (request.text === "then fail") throw new BerthError("data-loss", "the rest is gone");
+          } finally {
+            if (call.signal.aborted) {
+              aborted.push(call.signal.reason);
+              onAbort?.();
+            }
           }
         },
         async sum(requests) {
@@ -229,7 +232,8 @@ describe("gRPC", () => {
     await new Promise((resolve) => stale.close(resolve));
     await second.listen(`${served.path}.old`);
     await second.stop();
-    assert.match(await outcome(second.listen("/nonexistent/x.sock")), /^unavailable: cannot listen on/);
+    const third = createGrpcServer({ registrations: [], log: silent });
+    assert.match(await outcome(third.listen("/nonexistent/x.sock")), /^unavailable: cannot listen on/);
   });
 
   it("stops within its grace though a call never ends", async () => {
