@@ -25,6 +25,8 @@ export interface ProgramOptions {
   variant: Variant;
   /** Modules to take in place of others: `node:test` by the test runner's. */
   alias?: Readonly<Record<string, string>>;
+  /** Files that are imported for what they do, whatever their package says about side effects: test files. */
+  keepWhole?: readonly string[];
 }
 
 interface VariantSettings {
@@ -125,22 +127,22 @@ async function compiler(): Promise<string> {
   );
 }
 
-/** Refuses what does not exist on the host, by name, with the importing file. */
-const refuseNode: Plugin = {
-  name: "refuse-node",
+const builtIn = /^node:|^(assert|buffer|child_process|crypto|events|fs|net|os|path|stream|util)(\/|$)/;
+
+/** Refuses what does not exist on the host, by name, with the importing file; takes aliases first. */
+const hostModules = (options: ProgramOptions): Plugin => ({
+  name: "host-modules",
   setup(build) {
-    build.onResolve(
-      { filter: /^node:|^(fs|path|os|util|net|events|stream|buffer|crypto|child_process|assert)$/ },
-      (args) => ({
-        errors: [
-          {
-            text: `${args.path} is part of Node and not there on the host: use @berth/host (imported by ${args.importer})`,
-          },
-        ],
-      }),
-    );
+    build.onResolve({ filter: builtIn }, ({ path, importer }) => {
+      const alias = options.alias?.[path];
+      if (alias !== undefined) return { path: alias };
+      const text = `${path} is part of Node and not there on the host: use @berth/host (imported by ${importer})`;
+      return { errors: [{ text }] };
+    });
+    const whole = new Set(options.keepWhole);
+    build.onResolve({ filter: /^\// }, ({ path }) => (whole.has(path) ? { path, sideEffects: true } : null));
   },
-};
+});
 
 async function bundleModule(options: ProgramOptions, settings: VariantSettings): Promise<Uint8Array> {
   const result = await bundle({
@@ -155,12 +157,11 @@ async function bundleModule(options: ProgramOptions, settings: VariantSettings):
     mainFields: ["module", "main"],
     conditions: ["import"],
     external: ["berth:native"],
-    alias: { ...options.alias },
     minifyIdentifiers: settings.minify,
     minifySyntax: settings.minify,
     keepNames: false,
     legalComments: "none",
-    plugins: [refuseNode],
+    plugins: [hostModules(options)],
     logLevel: "silent",
   }).catch((error: { errors?: readonly { text: string; location?: { file: string; line: number } | null }[] }) => {
     const lines = (error.errors ?? []).map(
