@@ -38,7 +38,12 @@ export function commandHelp(command: AnyCommand): string {
     `${command.summary}.\n\n`,
     `usage: berth ${[command.name, options.length > 0 ? "[OPTIONS]" : "", command.usage].filter(Boolean).join(" ")}\n`,
     options.length > 0 ? `\n${layoutPairs(options)}` : "",
-    command.notes === "" ? "" : `\n${command.notes}\n`,
+    command.notes === ""
+      ? ""
+      : `\n${command.notes
+          .split("\n")
+          .flatMap((line) => (line.startsWith(" ") ? [line] : wrap(line, 78)))
+          .join("\n")}\n`,
   ].join("");
 }
 

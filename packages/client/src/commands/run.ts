@@ -34,8 +34,11 @@ export const run = command({
     const target = { containerId: request.id, execId: "" };
     const signals = new Signals(() => sendSignal(session, target, SIGKILL));
     let creating: Promise<void> = Promise.resolve();
+    // A name that was refused is somebody else's container, which --rm must not touch.
+    let ours = !named;
     const create = async (task: Init<CreateTaskRequest>): Promise<void> => {
       await createContainer(session, request, named);
+      ours = true;
       await createTask(connection, task);
     };
     try {
@@ -59,7 +62,7 @@ export const run = command({
       const code = error instanceof Interrupted ? 128 + error.signal : exitCodeOf(error);
       // Removing before the creation has come to its end would find nothing, and leave it behind.
       await creating.catch(() => {});
-      return await finish(session, request.id, values.rm, code);
+      return await finish(session, request.id, values.rm && ours, code);
     }
   },
 });

@@ -1,0 +1,216 @@
+// What the real client does around a process, with a supervisor that has processes instead of containers.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { berthAt } from "./berth.ts";
+import { FakeSupervisor } from "./fake-supervisor.ts";
+
+const MiB = 1024 * 1024;
+
+describe("berth run", () => {
+  it("passes on both outputs and the exit code, and leaves nothing", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const ended = await berth("run", "--rm", "image", "sh", "-c", "echo out; echo err >&2; exit 3");
+    assert.deepEqual(ended, { code: 3, stdout: "out\n", stderr: "err\n" });
+    assert.equal(supervisor.containers.size, 0);
+    assert.deepEqual(readdirSync(join(supervisor.folder, "fifo")), []);
+  });
+
+  it("keeps the container without --rm", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    assert.equal((await berth("run", "--name", "web", "image", "true")).code, 0);
+    assert.deepEqual([...supervisor.containers.keys()], ["web"]);
+  });
+
+  it("passes on stdin up to its end", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended } = berth.start("run", "--rm", "-i", "image", "cat");
+    const input = "0123456789abcdef".repeat(MiB / 16);
+    child.stdin?.end(input);
+    const { code, stdout } = await ended;
+    assert.equal(code, 0);
+    assert.ok(stdout === input, `${stdout.length} of ${input.length} bytes came back`);
+  });
+
+  it("stdin is empty without -i", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended } = berth.start("run", "--rm", "image", "cat");
+    child.stdin?.write("not for the container");
+    assert.deepEqual(await ended, { code: 0, stdout: "", stderr: "" });
+  });
+
+  it("all of 64 MiB of output arrives, and a reader that pauses loses nothing", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended } = berth.start("run", "--rm", "image", "head", "-c", String(64 * MiB), "/dev/zero");
+    child.stdout?.pause();
+    await delay(700);
+    child.stdout?.resume();
+    const { code, stdout } = await ended;
+    assert.deepEqual([code, stdout.length], [0, 64 * MiB]);
+  });
+
+  for (const [name, command, code] of [
+    ["does not exist", "nope", 127],
+    ["is not there", "/nope/nope", 127],
+    ["may not be run", "/etc/passwd", 126],
+  ] as const)
+    it(`ends with ${code} where the command ${name}, and removes the container`, async () => {
+      using supervisor = new FakeSupervisor();
+      const berth = await berthAt(supervisor.address);
+      const ended = await berth("run", "--rm", "image", command);
+      assert.equal(ended.code, code);
+      assert.match(ended.stderr, /^berth: unable to start: exec: .*\n$/);
+      assert.equal(supervisor.containers.size, 0);
+    });
+
+  it("signals go to the process, whose exit code is the client's", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended, said } = berth.start(
+      ..."run --rm image sh -c".split(" "),
+      'trap "echo hup" HUP; trap "exit 9" TERM; echo ready; while :; do sleep 0.05; done',
+    );
+    await said("ready");
+    child.kill("SIGHUP");
+    await said("hup");
+    child.kill("SIGTERM");
+    assert.equal((await ended).code, 9);
+    assert.equal(supervisor.containers.size, 0);
+  });
+
+  it("the third interrupt of a process that ignores them kills it", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended, said } = berth.start(
+      ..."run --rm image sh -c".split(" "),
+      'trap "echo int" INT; echo ready; while :; do sleep 0.05; done',
+    );
+    await said("ready");
+    for (let i = 0; i < 3; i++) {
+      child.kill("SIGINT");
+      await delay(150);
+    }
+    assert.equal((await ended).code, 137);
+    assert.equal(supervisor.containers.size, 0);
+  });
+
+  it("goes on when the supervisor is killed and started again", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended, said } = berth.start(
+      ..."run --rm -i image sh -c".split(" "),
+      "echo one; read x; echo $x; read x; echo $x; exit 5",
+    );
+    await said("one\n");
+    supervisor.kill();
+    child.stdin?.write("two\n");
+    await said("two\n");
+    await delay(300);
+    supervisor.restart();
+    child.stdin?.end("three\n");
+    const { code, stdout, stderr } = await ended;
+    assert.deepEqual([code, stdout], [5, "one\ntwo\nthree\n"]);
+    assert.equal(stderr, "berth: berthd has gone; waiting for it to come back\n");
+    assert.equal(supervisor.containers.size, 0);
+  });
+
+  it("a process that ends while the supervisor is away is reported after the restart", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { ended, said } = berth.start(..."run --rm image sh -c".split(" "), "echo one; sleep 0.2; echo two; exit 7");
+    await said("one\n");
+    supervisor.kill();
+    await said("two\n");
+    await delay(200);
+    supervisor.restart();
+    const { code, stdout } = await ended;
+    assert.deepEqual([code, stdout], [7, "one\ntwo\n"]);
+  });
+
+  it("a name that is taken is said, and the container that has it is left alone", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    await berth("run", "--name", "web", "image", "true");
+    const ended = await berth("run", "--rm", "--name", "web", "image", "true");
+    assert.deepEqual(ended, { code: 125, stdout: "", stderr: 'berth: container "web": already exists\n' });
+    assert.deepEqual([...supervisor.containers.keys()], ["web"]);
+  });
+});
+
+describe("berth exec", () => {
+  it("passes on output, stdin and the exit code, and deletes the process", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended } = berth.start("run", "--name", "web", "image", "sleep", "60");
+    while (!supervisor.processes.has("web/") || supervisor.processes.get("web/")?.status === 1) await delay(5);
+    assert.deepEqual(await berth("exec", "web", "sh", "-c", "echo out; exit 4"), {
+      code: 4,
+      stdout: "out\n",
+      stderr: "",
+    });
+    const inside = berth.start("exec", "-i", "web", "cat");
+    inside.child.stdin?.end("typed");
+    assert.deepEqual(await inside.ended, { code: 0, stdout: "typed", stderr: "" });
+    assert.equal((await berth("exec", "web", "nope")).code, 127);
+    assert.equal((await berth("exec", "other", "true")).code, 125);
+    assert.equal(supervisor.execs.size, 0);
+    child.kill("SIGTERM");
+    assert.equal((await ended).code, 143);
+  });
+});
+
+describe("berth", () => {
+  it("says which supervisor cannot be reached, why, and what to do", async () => {
+    const berth = await berthAt("/tmp/there-is-none.sock");
+    for (const args of [["ps"], ["run", "image"], ["exec", "a", "b"], ["wait", "a"], ["logs", "a"], ["version"]]) {
+      const { code, stderr } = await berth(...args);
+      assert.equal(code, 125, args[0]);
+      assert.equal(
+        stderr,
+        "berth: cannot reach berthd at /tmp/there-is-none.sock: there is no such socket. Is berthd running, and is this its address (--address, $BERTH_ADDRESS)?\n",
+      );
+    }
+  });
+
+  it("usage that cannot be understood ends with 2 and one sentence", async () => {
+    const berth = await berthAt("/tmp/there-is-none.sock");
+    for (const [args, message] of [
+      [["rnu"], 'berth: unknown command "rnu": did you mean run?\n'],
+      [["run", "--meory", "1", "x"], "berth: unknown option --meory\n"],
+      [
+        ["run", "--memory", "lots", "x"],
+        'berth: option --memory: "lots" is not a size: write it like 65536, 512m or 1.5g\n',
+      ],
+      [["kill", "-s", "NOPE", "x"], 'berth: option -s: "NOPE" is not a signal: write it like TERM or 15\n'],
+      [["run", "-it", "x"], "berth: cannot reach berthd"],
+      [[], "berth: a command is missing: berth --help lists them\n"],
+    ] as [string[], string][]) {
+      const { code, stderr } = await berth(...args);
+      if (message.endsWith("\n")) assert.deepEqual([code, stderr], [2, message]);
+      else assert.ok(stderr.startsWith(message), stderr);
+    }
+  });
+
+  it("every command has help of 80 columns at most", async () => {
+    const berth = await berthAt("/tmp/there-is-none.sock");
+    const { stdout } = await berth("--help");
+    const names = [
+      ...Buffer.from(stdout, "latin1")
+        .toString()
+        .matchAll(/^ {2}((?:image )?[a-z]+) {2}/gm),
+    ].map((match) => match[1] ?? "");
+    assert.ok(names.length >= 15, names.join());
+    for (const name of names) {
+      const help = await berth(...name.split(" "), "--help");
+      assert.equal(help.code, 0);
+      for (const line of Buffer.from(help.stdout, "latin1").toString().split("\n")) assert.ok(line.length <= 80, line);
+    }
+  });
+});
