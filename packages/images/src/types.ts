@@ -35,7 +35,7 @@ export interface Images {
   /** not-found for an unknown name; failed-precondition where content is missing. Every document read has a size cap. */
   resolve(scope: Scope, name: string): Promise<ResolvedImage>;
   /** Makes the snapshot chain of the image; what is there already is used. Returns the chain id. */
-  unpack(scope: Scope, image: ResolvedImage, snapshotter: string): Promise<string>;
+  unpack(scope: Scope, image: ResolvedImage, snapshotter: string, signal?: AbortSignal): Promise<string>;
   /**
    * Takes an archive (OCI layout or docker save; plain, gzip or zstd), stores its blobs and names its images.
    * All under a lease, so that a failure leaves nothing.
@@ -45,6 +45,8 @@ export interface Images {
     archive: AsyncIterable<Uint8Array>,
     options: { name: string; snapshotter: string; signal: AbortSignal },
   ): Promise<ImageRecord[]>;
+  /** The images as an OCI layout in a tar, with every manifest whose content is here. */
+  exportArchive(scope: Scope, names: readonly string[]): AsyncGenerator<Uint8Array, void>;
 }
 
 /** Layers onto mounts and back, in a confined child process. */

@@ -1,0 +1,130 @@
+import { type Descriptor, failedPrecondition, invalidArgument, isDigest, isNotFound } from "@berth/base";
+import type { Scope, Store } from "@berth/store";
+import {
+  type JsonObject,
+  listOf,
+  objectOf,
+  optionalObject,
+  parseJson,
+  stringMapOf,
+  stringOf,
+  stringsOf,
+} from "./json.ts";
+import type { ImageConfig } from "./types.ts";
+
+/** Longest manifest, index or configuration; what registries accept is half of that. */
+export const MAX_DOCUMENT = 8 << 20;
+
+/** A child of an index: null where the index names no platform. */
+export interface IndexEntry {
+  readonly descriptor: Descriptor;
+  readonly platform: { readonly os: string; readonly architecture: string; readonly variant: string } | null;
+}
+
+export interface Manifest {
+  readonly config: Descriptor;
+  readonly layers: readonly Descriptor[];
+}
+
+/** Reads a document from the content store. failed-precondition where it is missing, invalid-argument where it is too long. */
+export async function readDocument(
+  { content }: Store,
+  scope: Scope,
+  what: string,
+  digest: string,
+): Promise<JsonObject> {
+  const name = `${what} ${digest}`;
+  const reader = await content.reader(scope, digest).catch((error: unknown) => {
+    if (isNotFound(error))
+      throw failedPrecondition(`${name} is not in the content store: fetch the image again`, { cause: error });
+    throw error;
+  });
+  try {
+    if (reader.size > MAX_DOCUMENT) throw tooLong(name, reader.size);
+    const parts: Uint8Array[] = [];
+    for (let at = 0; at < reader.size; ) {
+      const part = await reader.read(at, reader.size - at);
+      if (part.length === 0) break;
+      parts.push(part);
+      at += part.length;
+    }
+    return parseJson(Buffer.concat(parts), name);
+  } finally {
+    await reader.close();
+  }
+}
+
+export const tooLong = (name: string, size: number): Error =>
+  invalidArgument(`${name} has ${size} bytes: at most ${MAX_DOCUMENT} are accepted`);
+
+export function parseDescriptor(value: unknown, what: string): Descriptor {
+  const object = objectOf(value, what);
+  const digest = stringOf(object, "digest", what);
+  if (!isDigest(digest))
+    throw invalidArgument(`${what} has the digest ${JSON.stringify(digest.slice(0, 200))}: only sha256 is supported`);
+  const { size } = object;
+  if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
+    throw invalidArgument(`${what} (${digest}) has no valid size`);
+  return {
+    mediaType: stringOf(object, "mediaType", what),
+    digest,
+    size,
+    annotations: stringMapOf(object, "annotations", what),
+  };
+}
+
+export function parseIndex(document: JsonObject, what: string): IndexEntry[] {
+  return listOf(document, "manifests", what).map((item, position) => {
+    const where = `manifest ${position} of ${what}`;
+    const object = objectOf(item, where);
+    const platform = optionalObject(object, "platform", where);
+    return {
+      descriptor: parseDescriptor(object, where),
+      platform:
+        Object.keys(platform).length === 0
+          ? null
+          : {
+              os: stringOf(platform, "os", where),
+              architecture: stringOf(platform, "architecture", where),
+              variant: stringOf(platform, "variant", where),
+            },
+    };
+  });
+}
+
+export function parseManifest(document: JsonObject, what: string): Manifest {
+  // Told apart by content, for a manifest with the fields of an index could mean different things to two readers
+  // (CVE-2021-41190).
+  if (Object.hasOwn(document, "manifests")) throw invalidArgument(`${what} has both layers and manifests`);
+  return {
+    config: parseDescriptor(document.config, `the config of ${what}`),
+    layers: listOf(document, "layers", what).map((item, at) => parseDescriptor(item, `layer ${at} of ${what}`)),
+  };
+}
+
+/** The configuration's parts that matter, with every type checked. */
+export function parseConfig(document: JsonObject, what: string): ImageConfig {
+  const config = optionalObject(document, "config", what);
+  const diffIds = stringsOf(optionalObject(document, "rootfs", what), "diff_ids", what);
+  for (const diffId of diffIds)
+    if (!isDigest(diffId))
+      throw invalidArgument(
+        `${what} has the diff id ${JSON.stringify(diffId.slice(0, 200))}: only sha256 is supported`,
+      );
+  return {
+    architecture: stringOf(document, "architecture", what),
+    os: stringOf(document, "os", what),
+    variant: stringOf(document, "variant", what),
+    config: {
+      User: stringOf(config, "User", what),
+      Env: stringsOf(config, "Env", what),
+      Entrypoint: stringsOf(config, "Entrypoint", what),
+      Cmd: stringsOf(config, "Cmd", what),
+      WorkingDir: stringOf(config, "WorkingDir", what),
+      Labels: stringMapOf(config, "Labels", what),
+      StopSignal: stringOf(config, "StopSignal", what),
+      Volumes: Object.keys(optionalObject(config, "Volumes", what)),
+    },
+    diffIds,
+  };
+}

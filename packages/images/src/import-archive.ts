@@ -1,0 +1,140 @@
+import {
+  type Descriptor,
+  invalidArgument,
+  isAlreadyExists,
+  isNotFound,
+  type Log,
+  normalizeReference,
+} from "@berth/base";
+import type { ImageRecord, Scope, Store } from "@berth/store";
+import { type ArchiveContents, readArchive } from "./archive-contents.ts";
+import { addLabels } from "./blobs.ts";
+import { decompressed } from "./decompress.ts";
+import { dockerTargets, type NamedTarget } from "./docker-archive.ts";
+import { parseIndex, parseManifest, readDocument } from "./documents.ts";
+import { objectOf } from "./json.ts";
+import { isIndex, isManifest } from "./media-types.ts";
+import type { Platform } from "./platform.ts";
+import { checkLayers, resolveTarget } from "./resolve.ts";
+import type { Differ } from "./types.ts";
+import { unpackImage } from "./unpack-image.ts";
+
+const IMAGE_NAME = "io.containerd.image.name";
+const REF_NAME = "org.opencontainers.image.ref.name";
+
+/** Deeper than any real index. */
+const MAX_DEPTH = 4;
+
+/**
+ * Stores an archive's blobs, unpacks its images and names them, in this order: an image that has a name is whole. The
+ * scope's lease holds what is made until it has a name.
+ */
+export async function importArchive(
+  parts: { store: Store; differ: Differ; log: Log; platform: Platform },
+  scope: Scope,
+  archive: AsyncIterable<Uint8Array>,
+  { name, snapshotter, signal }: { name: string; snapshotter: string; signal: AbortSignal },
+): Promise<ImageRecord[]> {
+  const { store, platform } = parts;
+  const contents = await readArchive(store, scope, decompressed(archive), signal);
+  const targets = named(await targetsOf(store, scope, contents), name);
+  for (const { target } of targets) {
+    await labelChildren(store, scope, target, 0);
+    const resolved = await resolveTarget(store, scope, target, platform);
+    checkLayers(store, scope, resolved);
+    if (snapshotter !== "") await unpackImage(parts, scope, resolved, snapshotter, signal);
+  }
+  return targets.flatMap(({ target, names }) => names.map((one) => nameImage(store, scope, one, target)));
+}
+
+async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents): Promise<NamedTarget[]> {
+  const { documents } = contents;
+  const index = documents.get("index.json");
+  if (index !== undefined) {
+    return parseIndex(objectOf(index, "the archive's index.json"), "the archive's index.json").map(
+      ({ descriptor }) => ({
+        target: { ...descriptor, annotations: {} },
+        names: nameOf(descriptor),
+      }),
+    );
+  }
+  const manifests = documents.get("manifest.json");
+  if (manifests !== undefined) {
+    if (!Array.isArray(manifests)) throw invalidArgument("the archive's manifest.json is not a list");
+    return dockerTargets(store, scope, manifests, contents);
+  }
+  throw invalidArgument(
+    "the archive is no image: it has neither an index.json (OCI layout) nor a manifest.json (docker save)",
+  );
+}
+
+/** As containerd's client names images: its own annotation, or OCI's where that is more than a tag. */
+function nameOf({ annotations }: Descriptor): string[] {
+  const own = annotations[IMAGE_NAME] ?? "";
+  if (own !== "") return [own];
+  const ref = annotations[REF_NAME] ?? "";
+  return /[/:]/.test(ref) ? [normalizeReference(ref)] : [];
+}
+
+/** Gives `name` to the one image that has none. */
+function named(targets: readonly NamedTarget[], name: string): NamedTarget[] {
+  if (targets.length === 0) throw invalidArgument("the archive has no image in it");
+  const unnamed = targets.filter(({ names }) => names.length === 0);
+  if (unnamed.length === 0) return [...targets];
+  if (name === "")
+    throw invalidArgument(
+      `the archive does not say what its image ${unnamed[0]?.target.digest} is called: give it a name`,
+    );
+  if (unnamed.length > 1)
+    throw invalidArgument(
+      `the archive has ${unnamed.length} images without a name, and ${JSON.stringify(name)} is one name only`,
+    );
+  const full = normalizeReference(name);
+  return targets.map(({ target, names }) => ({ target, names: names.length === 0 ? [full] : names }));
+}
+
+/**
+ * Labels an index and manifests with what they refer to, as containerd's client does: the collector follows these
+ * labels. Children of an index that are not here (other platforms) are left out.
+ */
+async function labelChildren(store: Store, scope: Scope, target: Descriptor, depth: number): Promise<void> {
+  const labels: Record<string, string> = {};
+  if (isIndex(target.mediaType)) {
+    if (depth >= MAX_DEPTH) throw invalidArgument(`index ${target.digest} is nested more than ${MAX_DEPTH} deep`);
+    const entries = parseIndex(await readDocument(store, scope, "index", target.digest), `index ${target.digest}`);
+    for (const [position, { descriptor }] of entries.entries()) {
+      if (!isHere(store, scope, descriptor.digest)) continue;
+      labels[`containerd.io/gc.ref.content.m.${position}`] = descriptor.digest;
+      await labelChildren(store, scope, descriptor, depth + 1);
+    }
+  } else if (isManifest(target.mediaType)) {
+    const document = await readDocument(store, scope, "manifest", target.digest);
+    const { config, layers } = parseManifest(document, `manifest ${target.digest}`);
+    labels["containerd.io/gc.ref.content.config"] = config.digest;
+    for (const [position, layer] of layers.entries())
+      labels[`containerd.io/gc.ref.content.l.${position}`] = layer.digest;
+  } else {
+    return;
+  }
+  addLabels(store, scope, target.digest, labels);
+}
+
+function isHere({ content }: Store, scope: Scope, digest: string): boolean {
+  try {
+    content.info(scope, digest);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
+
+function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {
+  const record = { name, target, labels: {} };
+  try {
+    return images.create(scope, record);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+    return images.update(scope, record, ["target"]);
+  }
+}
