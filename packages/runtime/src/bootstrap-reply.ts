@@ -58,9 +58,9 @@ export function socketPath(address: string): string {
   if (address.startsWith("unix://")) {
     const path = address.slice("unix://".length);
     if (isAbsolute(path) && Buffer.byteLength(path) <= 107 && !path.includes("\0")) return path;
-  } else if (!address.includes("://") && /^[\x21-\x7e]{1,107}$/.test(address)) {
-    // Shims of the first generation listen on abstract sockets (unix(7)).
-    return isAbsolute(address) && !address.startsWith("/containerd-shim/") ? address : `\0${address}`;
+  } else if (/^\/[\x21-\x7e]{1,106}$/.test(address)) {
+    // Without a scheme it is an abstract socket (unix(7)), as the first generation of shims had them.
+    return `\0${address}`;
   }
   throw unknownError(`it printed ${JSON.stringify(address.slice(0, 200))}, which is no address of a unix socket`);
 }

@@ -1,6 +1,6 @@
 // A bundle is a task's directory: what the shim and the OCI runtime read, and what is left when we are gone.
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdirSync, renameSync, rmdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Any } from "@berth/proto/google/protobuf";
@@ -36,13 +36,22 @@ export const bundleOf = (layout: Layout, namespace: string, id: string): Bundle 
 });
 
 /**
- * Makes a bundle's files from the container's spec. Throws EEXIST where the bundle is there. Synchronous:
+ * Makes a bundle's files from the container's spec. Throws EEXIST where the bundle is there; leaves nothing where it fails. Synchronous:
  * half a dozen calls on a tmpfs take less time than one trip through the thread pool.
  */
 export function createBundle(bundle: Bundle, spec: Any | null): void {
   for (const directory of [dirname(bundle.path), dirname(bundle.work)])
     mkdirSync(directory, { recursive: true, mode: 0o711 });
   mkdirSync(bundle.path, { mode: 0o700 });
+  try {
+    fillBundle(bundle, spec);
+  } catch (error) {
+    for (const path of [bundle.path, bundle.work]) rmSync(path, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+function fillBundle(bundle: Bundle, spec: Any | null): void {
   const gid = spec === null ? 0 : rootGroup(spec.value);
   if (gid !== 0) {
     // Root of the container's user namespace reaches its rootfs through the bundle.

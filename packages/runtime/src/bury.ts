@@ -40,6 +40,9 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
   const exit = exitOf(context, task, reply, force);
   // In one step: who is told of the exit finds no task, and who finds no task was told.
   if (registry.find(namespace, id) === task) {
+    const execStatus = reply !== null || force ? 137 : 255;
+    for (const [execId, { pid }] of task.execs)
+      publishExit(context, task, { pid, status: execStatus, at: exit.at }, execId);
     publishExit(context, task, exit);
     publishDelete(context, task, exit);
   }
@@ -67,13 +70,14 @@ function exitOf({ ledger, clock }: Context, task: LiveTask, reply: Exit | null, 
   return { pid, status: reply.status, at: reply.at.getTime() > 0 ? reply.at : clock.now() };
 }
 
-/** Publishes init's exit, unless it was published before: the ledger drops what is repeated. */
-export function publishExit({ events }: Context, { namespace, id }: LiveTask, exit: Exit): void {
+/** Publishes an exit, unless it was published before: the ledger drops what is repeated. */
+export function publishExit({ events }: Context, task: LiveTask, exit: Exit, process = task.id): void {
+  const { namespace, id } = task;
   const { pid, status, at } = exit;
   events.publish(
     namespace,
     topics.taskExit,
-    packAny(TaskExit, { containerId: id, id, pid, exitStatus: status, exitedAt: toTimestamp(at) }),
+    packAny(TaskExit, { containerId: id, id: process, pid, exitStatus: status, exitedAt: toTimestamp(at) }),
   );
 }
 

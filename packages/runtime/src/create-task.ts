@@ -8,7 +8,7 @@ import { bury } from "./bury.ts";
 import type { Context } from "./context.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { LiveTask } from "./live-task.ts";
-import { identify, type ProcessIdentity } from "./process-identity.ts";
+import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
 import { type Attempt, rollBack } from "./roll-back.ts";
 import { createShimLink, type ShimLink } from "./shim-link.ts";
 import { openShimLog, type ShimLog } from "./shim-log.ts";
@@ -134,7 +134,7 @@ async function launch(
     link = await connect({ ...bootstrap, version: 2 });
     return await create();
   });
-  note({ phase: "created", init: identify(pid), shimProcess });
+  note({ phase: "created", init: identityOf(pid), shimProcess });
   writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
   task = new LiveTask({
     bundle,

@@ -5,7 +5,7 @@ import type { Bundle } from "./bundle.ts";
 import { unlessAborted } from "./deadline.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import type { Timeouts } from "./options.ts";
-import { identify, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
+import { identityOf, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
 import type { TaskClient } from "./shim-connection.ts";
 import type { ShimLink } from "./shim-link.ts";
 import type { ShimLog } from "./shim-log.ts";
@@ -95,7 +95,7 @@ export class LiveTask implements Task {
     const { pid } = await this.#call(this.#timeouts.create, (task, options) =>
       task.start({ id: this.id, execId }, options),
     );
-    const identity = identify(pid);
+    const identity = identityOf(pid);
     // A restored container has no init before it is started.
     if (execId === "" && this.pid === 0) this.record({ init: identity });
     else if (execId !== "" && identity !== null) this.#execs.set(execId, identity);
@@ -144,7 +144,7 @@ export class LiveTask implements Task {
       this.link.over && !this.#ended ? this.lost : Promise.reject(error),
     );
     const exit = await Promise.race([orLost, this.lost]);
-    return { ...exit, pid: exit.pid !== 0 ? exit.pid : this.#pidOf(execId) };
+    return { ...exit, pid: this.#pidOf(execId) || exit.pid };
   }
 
   #pidOf(execId: string): number {
@@ -214,6 +214,11 @@ export class LiveTask implements Task {
     await this.#call(this.#timeouts.create, (task, callOptions) =>
       task.checkpoint({ id: this.id, path, options }, callOptions),
     );
+  }
+
+  /** Execs that were started through us and not deleted, with their pids. */
+  get execs(): ReadonlyMap<string, ProcessIdentity> {
+    return this.#execs;
   }
 
   /** Whether init has certainly ended. */

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { canceled, failedPrecondition } from "@berth/base";
+import { canceled, failedPrecondition, messageOf } from "@berth/base";
 import { createBackground } from "./background.ts";
 import { openLayout } from "./bundle.ts";
 import type { Context } from "./context.ts";
@@ -21,20 +21,38 @@ import type { Runtime, TaskManager } from "./types.ts";
 const RECONNECTS = 32;
 /** `delete` commands at once. */
 const CLEANUPS = 4;
+/** sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), and node:child_process. */
+const OURS = [
+  "NOTIFY_SOCKET",
+  "LISTEN_FDS",
+  "LISTEN_PID",
+  "LISTEN_FDNAMES",
+  "WATCHDOG_USEC",
+  "WATCHDOG_PID",
+  "NODE_CHANNEL_FD",
+];
 
 /**
  * Opens the runtime on its directories. Nothing is dialed and nobody is launched before `reconnect` or a
  * create; until `reconnect` has decided about a container that is on disk, `settled` waits for it.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { log, clock, environment = process.env } = options;
+  const { log, clock } = options;
   const stop = new AbortController();
   const registry = new TaskRegistry();
   const ledger = createExitLedger((namespace, id, exit) => {
-    registry.find(namespace, id)?.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at.getTime() } });
+    try {
+      registry.find(namespace, id)?.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at.getTime() } });
+    } catch (err) {
+      // The event goes on nevertheless; at worst whoever comes after us tells it again.
+      log.error("an exit could not be noted in its bundle", { namespace, container: id, err: messageOf(err) });
+    }
   });
   const layout = openLayout(options.state, options.root);
   const { grpcAddress, ttrpcAddress, publishBinary, daemonVersion } = options;
+  // What a service manager gave to us is not for the shims.
+  const environment = { ...(options.environment ?? process.env) };
+  for (const name of OURS) delete environment[name];
   const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment };
   const context: Context = {
     layout,

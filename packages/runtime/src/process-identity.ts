@@ -26,6 +26,10 @@ export function identify(pid: number): ProcessIdentity | null {
   return { pid, startTime };
 }
 
+/** A process that may be over by now: it keeps its pid, and is nobody who lives. */
+export const identityOf = (pid: number): ProcessIdentity | null =>
+  pid > 0 ? (identify(pid) ?? { pid, startTime: "" }) : null;
+
 export const isAlive = (process: ProcessIdentity): boolean => identify(process.pid)?.startTime === process.startTime;
 
 /** Signals the process unless it has ended. True where a signal was sent. */

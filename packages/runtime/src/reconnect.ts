@@ -13,7 +13,7 @@ import { within } from "./deadline.ts";
 import { type Journal, readJournal } from "./journal.ts";
 import type { Limit } from "./limit.ts";
 import { LiveTask } from "./live-task.ts";
-import { identify } from "./process-identity.ts";
+import { identify, identityOf, isAlive } from "./process-identity.ts";
 import { rollBack } from "./roll-back.ts";
 import { type ShimConnection, ShimGone } from "./shim-connection.ts";
 import { createShimLink } from "./shim-link.ts";
@@ -113,7 +113,7 @@ function adopt(context: Context, bundle: Bundle, before: Journal, found: Found):
   const journal: Journal = {
     ...before,
     shimProcess: before.shimProcess ?? (connect === null ? null : identify(connect.shimPid)),
-    init: before.init ?? (state === null ? null : identify(state.pid)),
+    init: before.init ?? (state === null ? null : identityOf(state.pid)),
   };
   const taskLog = log.with({ namespace: bundle.namespace, container: bundle.id });
   let task: LiveTask | null = null;
@@ -160,7 +160,7 @@ function reportExit(context: Context, task: LiveTask, state: StateResponse): voi
 
 /** The shim lives and has no such task. The journal says whether it can be believed. */
 async function withoutTask(context: Context, bundle: Bundle, journal: Journal, found: Found): Promise<void> {
-  if (journal.init !== null && identify(journal.init.pid)?.startTime === journal.init.startTime) {
+  if (journal.init !== null && isAlive(journal.init)) {
     adopt(context, bundle, journal, found);
     return;
   }

@@ -1,0 +1,99 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { kindOf, silent, systemClock } from "@berth/base";
+import { packAny, topics } from "@berth/proto";
+import { ContainerUpdate, TaskOOM, TaskStart } from "@berth/proto/containerd/events";
+import { eventField } from "../src/event-field.ts";
+import { createExchange, type Envelope } from "../src/index.ts";
+
+const never = new AbortController().signal;
+const oom = packAny(TaskOOM, { containerId: "web" });
+const open = (queueLimit?: number) =>
+  createExchange({ clock: systemClock, log: silent, ...(queueLimit !== undefined && { queueLimit }) });
+
+describe("the exchange", () => {
+  it("gives each event to everybody who listens, in order, from the moment of subscribing", async () => {
+    const exchange = open();
+    exchange.publish("ns", "/before/it", oom);
+    const first = exchange.subscribe([], never)[Symbol.asyncIterator]();
+    const second = exchange.subscribe([], never)[Symbol.asyncIterator]();
+    exchange.publish("ns", "/a/b", oom);
+    exchange.publish("ns", "/c/d", oom);
+    for (const events of [first, second]) {
+      assert.equal((await events.next()).value?.topic, "/a/b");
+      assert.equal((await events.next()).value?.topic, "/c/d");
+    }
+  });
+
+  it("ends a subscription with its signal", async () => {
+    const exchange = open();
+    const stop = new AbortController();
+    const events = exchange.subscribe([], stop.signal)[Symbol.asyncIterator]();
+    const waiting = events.next();
+    stop.abort();
+    assert.equal((await waiting).done, true);
+    exchange.publish("ns", "/a/b", oom);
+    assert.equal((await events.next()).done, true);
+  });
+
+  it("cuts off a subscriber that does not read, and no other", async () => {
+    const exchange = open(3);
+    const lazy = exchange.subscribe([], never)[Symbol.asyncIterator]();
+    const keen = exchange.subscribe([], never)[Symbol.asyncIterator]();
+    for (let count = 0; count < 5; count++) {
+      const read = keen.next();
+      exchange.publish("ns", "/a/b", oom);
+      assert.equal((await read).done, false);
+    }
+    await assert.rejects(lazy.next(), (error) => kindOf(error) === "resource-exhausted");
+    assert.equal((await lazy.next()).done, true);
+  });
+
+  const bad: [what: string, change: Partial<Envelope>][] = [
+    ["no namespace", { namespace: "" }],
+    ["a malformed namespace", { namespace: "a b" }],
+    ["no topic", { topic: "" }],
+    ["a topic without a slash", { topic: "tasks/exit" }],
+    ["a topic with nothing in it", { topic: "/" }],
+    ["a topic with an empty part", { topic: "/tasks//exit" }],
+    ["no time", { timestamp: new Date(0) }],
+    ["Go's zero time", { timestamp: new Date("0001-01-01T00:00:00Z") }],
+    ["no time at all", { timestamp: new Date(Number.NaN) }],
+  ];
+  for (const [what, change] of bad)
+    it(`does not forward an event with ${what}`, () => {
+      const event = { timestamp: new Date(), namespace: "ns", topic: "/a/b", event: oom, ...change };
+      assert.throws(
+        () => open().forward(event),
+        (error) => kindOf(error) === "invalid-argument",
+      );
+    });
+});
+
+describe("a field of an event", () => {
+  const envelope = (event: Envelope["event"]): Envelope => ({
+    timestamp: new Date(),
+    namespace: "ns",
+    topic: topics.taskOom,
+    event,
+  });
+  const update = packAny(ContainerUpdate, { id: "web", labels: { "a.b": "c" }, snapshotKey: "key" });
+  const cases: [Envelope["event"], string, string | null][] = [
+    [oom, "topic", "/tasks/oom"],
+    [oom, "namespace", "ns"],
+    [oom, "event.container_id", "web"],
+    [oom, "event.no_such", null],
+    [oom, "event", null],
+    [oom, "timestamp", null],
+    [update, "event.snapshot_key", "key"],
+    [update, "event.labels.a.b", "c"],
+    [update, "event.labels.constructor", null],
+    [update, "event.labels", null],
+    [packAny(TaskStart, { containerId: "web", pid: 7 }), "event.pid", null],
+    [{ typeUrl: "unknown.Type", value: new Uint8Array([1]) }, "event.container_id", null],
+    [{ typeUrl: TaskOOM.typeName, value: new Uint8Array([255]) }, "event.container_id", null],
+  ];
+  for (const [event, path, value] of cases)
+    it(`${path} of ${event.typeUrl} is ${value}`, () =>
+      assert.equal(eventField(envelope(event), path.split(".")), value));
+});

@@ -1,0 +1,242 @@
+// A shim that behaves: its `start` and `delete` commands are a shell script, its server runs in the test, one
+// socket a container, and each of its methods can be made to hang, to fail or to be missing.
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import { createServer as createSocketServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Log, notFound, silent, systemClock, unknownError } from "@berth/base";
+import { TaskV3, toTimestamp } from "@berth/proto";
+import { type CreateTaskRequest, DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
+import { register, type ServiceImpl } from "@berth/rpc";
+import { createServer } from "@berth/ttrpc";
+import { nodeByteStream, openRuntime, type Runtime, type Timeouts } from "../src/index.ts";
+
+type Method = keyof typeof Task.methods;
+
+export interface FakeContainer {
+  status: "none" | "created" | "running" | "stopped" | "deleted";
+  pid: number;
+  exitStatus: number;
+  exitedAt: Date;
+  request: CreateTaskRequest | null;
+  readonly hangs: Set<Method>;
+  readonly fails: Map<Method, Error>;
+  /** Names of the methods that were called. */
+  readonly calls: string[];
+  /** Init ends. */
+  exit(status: number): void;
+  /** The shim is gone: no connection, no socket. */
+  die(): void;
+  /** The shim drops its connections and goes on listening. */
+  drop(): void;
+  readonly connections: number;
+}
+
+export interface FakeHost extends AsyncDisposable {
+  readonly directory: string;
+  readonly shim: string;
+  readonly state: string;
+  /** Opens (again) the runtime on the same directories. */
+  open(options?: { bootId?: string; timeouts?: Partial<Timeouts> }): Promise<Runtime>;
+  /** A container record, and a shim that listens for it. */
+  container(id: string, options?: { versions?: readonly (2 | 3)[] }): Promise<FakeContainer>;
+  /** Shell code for `start`, instead of printing the address. */
+  onStart(id: string, script: string): void;
+  /** What `delete` answers; it fails where nothing was set. */
+  onDelete(id: string, reply: { pid: number; exitStatus: number; exitedAt: Date }): void;
+  /** Actions for which the binary was called. */
+  commands(id: string): string[];
+}
+
+const SCRIPT = `#!/bin/sh
+while [ $# -gt 1 ]; do case "$1" in -id) id=$2 ;; esac; shift; done
+echo "$1" >> "$FAKE_DIR/$id.commands"
+case "$1" in
+start) if [ -f "$FAKE_DIR/$id.start" ]; then . "$FAKE_DIR/$id.start"; else printf 'unix://%s/%s.sock' "$FAKE_DIR" "$id"; fi ;;
+delete) if [ -f "$FAKE_DIR/$id.reply" ]; then cat "$FAKE_DIR/$id.reply"; else echo "nothing to delete" >&2; exit 1; fi ;;
+esac
+`;
+
+const quick: Partial<Timeouts> = {
+  state: 150,
+  call: 150,
+  create: 400,
+  delete: 200,
+  shutdown: 150,
+  load: 200,
+  exitGrace: 20,
+};
+const shortIds = { created: 1, running: 2, stopped: 3 } as const;
+
+export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
+  const directory = mkdtempSync(join(tmpdir(), "berth-fake-"));
+  const shim = join(directory, "containerd-shim-fake-v1");
+  writeFileSync(shim, SCRIPT);
+  chmodSync(shim, 0o755);
+  const state = join(directory, "state");
+  const known = new Set<string>();
+  const listeners: { server: Server; close(): void }[] = [];
+  const runtimes: Runtime[] = [];
+
+  return {
+    directory,
+    shim,
+    state,
+    async open({ bootId, timeouts } = {}) {
+      const runtime = await openRuntime({
+        root: join(directory, "root"),
+        state,
+        grpcAddress: join(directory, "b.sock"),
+        ttrpcAddress: join(directory, "b.sock.ttrpc"),
+        containers: {
+          get(_scope, id) {
+            if (!known.has(id)) throw notFound("container", id);
+            return { runtime: { name: "io.containerd.fake.v1", options: null }, spec: null };
+          },
+        },
+        log,
+        clock: systemClock,
+        timeouts: { ...quick, ...timeouts },
+        resolveShim: () => shim,
+        publishBinary: "/bin/false",
+        daemonVersion: "0",
+        environment: { PATH: process.env.PATH, FAKE_DIR: directory },
+        ...(bootId !== undefined && { bootId }),
+      });
+      runtimes.push(runtime);
+      return runtime;
+    },
+    async container(id, { versions = [2] } = {}) {
+      known.add(id);
+      const { container, impl } = fakeContainer();
+      const path = join(directory, `${id}.sock`);
+      const sockets = new Set<Socket>();
+      const server = createServer({
+        log: silent,
+        registrations: versions.map((version) => register(version === 3 ? TaskV3 : Task, impl)),
+      });
+      const listener = createSocketServer((socket) => {
+        sockets.add(socket);
+        socket.once("close", () => sockets.delete(socket));
+        server.accept(nodeByteStream(socket));
+      });
+      await new Promise<void>((resolve) => listener.listen(path, resolve));
+      const drop = () => {
+        for (const socket of sockets) socket.destroy();
+      };
+      const die = () => {
+        listener.close();
+        if (existsSync(path)) unlinkSync(path);
+        drop();
+      };
+      container.onShutdown = die;
+      listeners.push({ server: listener, close: die });
+      return Object.defineProperties(container, {
+        die: { value: die },
+        drop: { value: drop },
+        connections: { get: () => sockets.size },
+      });
+    },
+    onStart: (id, script) => writeFileSync(join(directory, `${id}.start`), script),
+    onDelete: (id, { pid, exitStatus, exitedAt }) =>
+      writeFileSync(
+        join(directory, `${id}.reply`),
+        DeleteResponse.encode({ pid, exitStatus, exitedAt: toTimestamp(exitedAt) }),
+      ),
+    commands(id) {
+      const path = join(directory, `${id}.commands`);
+      return existsSync(path) ? readFileSync(path, "utf8").trim().split("\n") : [];
+    },
+    async [Symbol.asyncDispose]() {
+      for (const runtime of runtimes) await runtime.close();
+      for (const listener of listeners) listener.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+let pids = 5_000_000;
+
+function fakeContainer() {
+  const waiting: (() => void)[] = [];
+  // Above every real pid (pid_max is at most 2^22), so that nobody is ever signalled.
+  const container = {
+    status: "none" as FakeContainer["status"],
+    pid: ++pids,
+    exitStatus: 0,
+    exitedAt: new Date(0),
+    request: null as CreateTaskRequest | null,
+    hangs: new Set<Method>(),
+    fails: new Map<Method, Error>(),
+    calls: [] as string[],
+    onShutdown: () => {},
+    exit(status: number) {
+      Object.assign(container, { status: "stopped", exitStatus: status, exitedAt: new Date() });
+      for (const wake of waiting.splice(0)) wake();
+    },
+    die() {},
+    drop() {},
+    connections: 0,
+  };
+  const method =
+    <T>(name: Method, run: () => T | Promise<T>) =>
+    async () => {
+      container.calls.push(name);
+      if (container.hangs.has(name)) await new Promise(() => {});
+      const failure = container.fails.get(name);
+      if (failure !== undefined) throw failure;
+      return await run();
+    };
+  const exitFields = () => ({
+    pid: container.pid,
+    exitStatus: container.exitStatus,
+    exitedAt: toTimestamp(container.exitedAt),
+  });
+  const nothing = () => ({});
+  const present = () => {
+    if (container.status === "none" || container.status === "deleted") throw notFound("container", "it");
+  };
+  const impl: ServiceImpl<typeof Task> = {
+    state: method("state", () => {
+      present();
+      return { status: shortIds[container.status as keyof typeof shortIds], ...exitFields() };
+    }),
+    async create(request) {
+      container.request = request;
+      return await method("create", () => {
+        container.status = "created";
+        return { pid: container.pid };
+      })();
+    },
+    start: method("start", () => {
+      container.status = "running";
+      return { pid: container.pid };
+    }),
+    delete: method("delete", () => {
+      present();
+      if (container.status === "running") throw unknownError("cannot delete a running process");
+      container.status = "deleted";
+      return exitFields();
+    }),
+    pids: method("pids", () => ({ processes: [{ pid: container.pid, info: null }] })),
+    pause: method("pause", nothing),
+    resume: method("resume", nothing),
+    checkpoint: method("checkpoint", nothing),
+    kill: method("kill", nothing),
+    exec: method("exec", nothing),
+    resizePty: method("resizePty", nothing),
+    closeIO: method("closeIO", nothing),
+    update: method("update", nothing),
+    wait: method("wait", async () => {
+      if (container.status !== "stopped") await new Promise<void>((resolve) => waiting.push(resolve));
+      return exitFields();
+    }),
+    stats: method("stats", () => ({ stats: null })),
+    connect: method("connect", () => ({ shimPid: 0, taskPid: container.pid, version: "2" })),
+    shutdown: method("shutdown", () => {
+      setImmediate(() => container.onShutdown());
+      return {};
+    }),
+  };
+  return { container, impl };
+}

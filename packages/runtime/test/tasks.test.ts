@@ -1,0 +1,515 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { isAlreadyExists, isNotFound, kindOf, unknownError } from "@berth/base";
+import { packAny, topics, toTimestamp, unpackAny } from "@berth/proto";
+import { TaskExit } from "@berth/proto/containerd/events";
+import type { Envelope, Runtime } from "../src/index.ts";
+import { type FakeHost, openFakeHost } from "./fake-shim.ts";
+
+const NS = "test";
+const never = new AbortController().signal;
+
+const create = (runtime: Runtime, id: string) =>
+  runtime.tasks.create(NS, {
+    id,
+    rootfs: [],
+    stdin: "",
+    stdout: "",
+    stderr: "",
+    terminal: false,
+    checkpoint: "",
+    options: null,
+    runtimePath: "",
+  });
+
+const bundlesOf = (host: FakeHost): string[] => {
+  const directory = join(host.state, "io.containerd.runtime.v2.task", NS);
+  const work = join(host.directory, "root/io.containerd.runtime.v2.task", NS);
+  return [directory, work].flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
+};
+
+/** Everything that is published from now on. */
+function listen(runtime: Runtime): { events: Envelope[]; exits(): TaskExit[]; until(topic: string): Promise<void> } {
+  const events: Envelope[] = [];
+  let wake = Promise.withResolvers<void>();
+  void (async () => {
+    for await (const event of runtime.events.subscribe([], never)) {
+      events.push(event);
+      wake.resolve();
+      wake = Promise.withResolvers();
+    }
+  })();
+  return {
+    events,
+    exits: () =>
+      events
+        .filter(({ topic }) => topic === topics.taskExit)
+        .map(({ event }) => unpackAny(TaskExit, event) as TaskExit),
+    async until(topic) {
+      while (!events.some((event) => event.topic === topic)) await wake.promise;
+    },
+  };
+}
+
+describe("create", () => {
+  it("puts a bundle where containerd would, and removes it with the task", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    assert.equal(task.pid, shim.pid);
+    assert.equal(task.bundle, join(host.state, "io.containerd.runtime.v2.task", NS, "web"));
+    assert.deepEqual(readdirSync(task.bundle).sort(), [
+      "berth.json",
+      "bootstrap.json",
+      "log",
+      "rootfs",
+      "shim-binary-path",
+      "work",
+    ]);
+    assert.deepEqual(JSON.parse(readFileSync(join(task.bundle, "bootstrap.json"), "utf8")), {
+      version: 2,
+      address: `unix://${host.directory}/web.sock`,
+      protocol: "ttrpc",
+    });
+    await assert.rejects(create(runtime, "web"), isAlreadyExists);
+    shim.exit(3);
+    assert.equal((await runtime.tasks.delete(NS, "web")).status, 3);
+    assert.deepEqual(bundlesOf(host), []);
+    assert.deepEqual(host.commands("web"), ["start"]);
+    assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
+  });
+
+  it("says no to a bad id, namespace or container", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    await assert.rejects(create(runtime, "../x"), (error) => kindOf(error) === "invalid-argument");
+    await assert.rejects(create(runtime, "unknown"), isNotFound);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  const failures: [what: string, script: string, message: RegExp][] = [
+    ["ends before its reply", "echo no kernel today >&2; exit 1", /failed to start: exit status 1: no kernel today/],
+    ["is killed before its reply", "kill -9 $$", /failed to start: it was killed/],
+    ["prints nothing", "exit 0", /printed no address/],
+    ["prints garbage", "echo '<html>'; exit 0", /no address of a unix socket/],
+    ["prints the address of no socket", "printf unix:///nowhere/x.sock", /cannot be reached: ENOENT/],
+    ["speaks another protocol", `printf '{"version":3,"address":"unix:///x","protocol":"grpc"}'`, /berth speaks ttrpc/],
+    ["is of a later version", `printf '{"version":4,"address":"unix:///x","protocol":"ttrpc"}'`, /berth knows 2 and 3/],
+    ["takes for ever", "sleep 60", /took longer than 400 ms/],
+  ];
+  for (const [what, script, message] of failures)
+    it(`leaves nothing of a shim that ${what}`, async () => {
+      await using host = await openFakeHost();
+      const runtime = await host.open();
+      await host.container("bad");
+      host.onStart("bad", script);
+      await assert.rejects(create(runtime, "bad"), message);
+      assert.deepEqual(bundlesOf(host), []);
+      assert.deepEqual(host.commands("bad"), ["start", "delete"]);
+      assert.throws(() => runtime.tasks.get(NS, "bad"), isNotFound);
+    });
+
+  it("kills what a launch without a reply has left", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    await host.container("bad");
+    host.onStart("bad", `setsid sleep 600 </dev/null >/dev/null 2>&1 & echo $! > "$FAKE_DIR/left"; exit 1`);
+    await assert.rejects(create(runtime, "bad"));
+    const pid = Number(readFileSync(join(host.directory, "left"), "utf8"));
+    assert.ok(isGone(pid), `process ${pid} is alive`);
+  });
+
+  it("passes on why a shim cannot create, and ends the shim", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("bad");
+    shim.fails.set("create", unknownError("exec: no such file"));
+    await assert.rejects(create(runtime, "bad"), /exec: no such file/);
+    assert.deepEqual(bundlesOf(host), []);
+    assert.ok(shim.calls.includes("shutdown"));
+    assert.deepEqual(host.commands("bad"), ["start"], "a shim that ends by itself needs no other help");
+  });
+
+  it("gives up on a Create that hangs, and on nothing else", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const stuck = await host.container("stuck");
+    stuck.hangs.add("create").add("delete");
+    const failing = create(runtime, "stuck");
+    await host.container("well");
+    await create(runtime, "well");
+    assert.throws(() => runtime.tasks.get(NS, "stuck"), isNotFound);
+    await assert.rejects(failing, (error) => kindOf(error) === "deadline-exceeded");
+    assert.deepEqual(host.commands("stuck"), ["start", "delete"]);
+    assert.deepEqual(bundlesOf(host), ["well", "well"]);
+  });
+
+  it("does not wait for Connect", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open({ timeouts: { call: 60_000 } });
+    const shim = await host.container("web");
+    shim.hangs.add("connect");
+    await create(runtime, "web");
+    shim.die();
+  });
+
+  it("uses version 3 where it is offered, and version 2 where that turns out to be missing", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    for (const [id, versions, got] of [
+      ["three", [3], 3],
+      ["both", [2, 3], 3],
+      ["two", [2], 2],
+    ] as const) {
+      await host.container(id, { versions });
+      host.onStart(id, `printf '{"version":3,"address":"unix://%s/%s.sock","protocol":"ttrpc"}' "$FAKE_DIR" ${id}`);
+      const task = await create(runtime, id);
+      assert.equal(JSON.parse(readFileSync(join(task.bundle, "bootstrap.json"), "utf8")).version, got, id);
+    }
+  });
+
+  it("launches a shim again that wants bootstrap parameters, and remembers", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const script = `if [ "$(head -c 5 | tail -c 3)" = new ]; then printf 'unix://%s/%s.sock' "$FAKE_DIR" $id; else echo deprecated API; exit 1; fi`;
+    for (const id of ["new", "newer"]) {
+      await host.container(id);
+      host.onStart(id, script);
+      await create(runtime, id);
+    }
+    assert.deepEqual(host.commands("new"), ["start", "start"]);
+    assert.deepEqual(host.commands("newer"), ["start"]);
+  });
+});
+
+describe("a task", () => {
+  it("tells everybody who waits, with one call", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    const caller = new AbortController();
+    const leaving = task.wait("", caller.signal);
+    const staying = [task.wait("", never), task.wait("", never)];
+    caller.abort();
+    await assert.rejects(leaving, (error) => kindOf(error) === "canceled");
+    shim.exit(5);
+    for (const exit of await Promise.all(staying)) assert.equal(exit.status, 5);
+    assert.equal(shim.calls.filter((name) => name === "wait").length, 1);
+  });
+
+  it("joins calls that are the same and under way", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    await Promise.all([
+      task.kill("", 15, false),
+      task.kill("", 15, false),
+      task.kill("", 1, false),
+      task.stats(),
+      task.stats(),
+    ]);
+    assert.equal(shim.calls.filter((name) => name === "kill").length, 2);
+    assert.equal(shim.calls.filter((name) => name === "stats").length, 1);
+  });
+
+  it("survives a shim that drops its connection, and so does who waits", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    const waiting = task.wait("", never);
+    await task.stats();
+    shim.drop();
+    assert.equal((await task.state("")).status, "created");
+    shim.exit(4);
+    assert.equal((await waiting).status, 4);
+    assert.deepEqual(host.commands("web"), ["start"]);
+    assert.deepEqual(heard.exits(), []);
+  });
+
+  it("gets the exit from the delete command when its shim is lost, and tells it once", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    const waiting = task.wait("", never);
+    const at = new Date(1_700_000_000_000);
+    host.onDelete("web", { pid: shim.pid, exitStatus: 137, exitedAt: at });
+    shim.die();
+    assert.deepEqual(await waiting, { pid: shim.pid, status: 137, at });
+    await heard.until(topics.taskDelete);
+    assert.deepEqual(
+      heard.exits().map(({ id, exitStatus }) => [id, exitStatus]),
+      [["web", 137]],
+    );
+    await assert.rejects(task.state(""), isNotFound);
+  });
+
+  it("ends with 255 when nobody can tell how", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    const waiting = task.wait("", never);
+    shim.die();
+    assert.equal((await waiting).status, 255);
+  });
+
+  it("does not tell an exit again that its shim told before it was lost", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    const exit = packAny(TaskExit, {
+      containerId: "web",
+      id: "web",
+      pid: shim.pid,
+      exitStatus: 9,
+      exitedAt: toTimestamp(new Date()),
+    });
+    for (let times = 0; times < 3; times++)
+      runtime.events.forward({ timestamp: new Date(), namespace: NS, topic: topics.taskExit, event: exit });
+    const waiting = task.wait("", never);
+    host.onDelete("web", { pid: 0, exitStatus: 137, exitedAt: new Date() });
+    shim.die();
+    assert.equal((await waiting).status, 9);
+    await heard.until(topics.taskDelete);
+    assert.equal(heard.exits().length, 1);
+  });
+
+  it("is ended by force when its shim does not answer to SIGKILL, and another is not delayed", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    const stuck = await host.container("stuck");
+    await host.container("well");
+    const task = await create(runtime, "stuck");
+    const other = await create(runtime, "well");
+    stuck.hangs.add("kill").add("state");
+    await assert.rejects(task.state(""), (error) => kindOf(error) === "deadline-exceeded");
+    await assert.rejects(task.kill("", 15, false), (error) => kindOf(error) === "deadline-exceeded");
+    const killing = task.kill("", 9, false);
+    await other.state("");
+    await killing;
+    assert.deepEqual(
+      heard.exits().map(({ id, exitStatus }) => [id, exitStatus]),
+      [["stuck", 137]],
+    );
+    assert.deepEqual(bundlesOf(host), ["well", "well"]);
+  });
+
+  it("is deleted although its shim does not end", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    await create(runtime, "web");
+    shim.exit(0);
+    shim.hangs.add("shutdown");
+    assert.equal((await runtime.tasks.delete(NS, "web")).status, 0);
+    assert.deepEqual(bundlesOf(host), []);
+    assert.ok(!existsSync(join(host.directory, "web.sock")), "its socket is left");
+  });
+
+  it("cannot be deleted while it runs", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    await host.container("web");
+    const task = await create(runtime, "web");
+    await task.start("");
+    await assert.rejects(runtime.tasks.delete(NS, "web"), /running/);
+    assert.equal(runtime.tasks.get(NS, "web"), task);
+  });
+});
+
+describe("reconnect", () => {
+  it("finds tasks again, and deletes them", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const shim = await host.container("web");
+    await create(first, "web");
+    await first.close();
+    const runtime = await host.open();
+    assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
+    const settled = runtime.settled(NS, "web").then(() => runtime.tasks.get(NS, "web"));
+    await runtime.reconnect();
+    assert.equal((await (await settled).state("")).status, "created");
+    shim.exit(1);
+    assert.equal((await runtime.tasks.delete(NS, "web")).status, 1);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("tells an exit that happened meanwhile once, and never again", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const shim = await host.container("web");
+    await (await create(first, "web")).start("");
+    await first.close();
+    shim.exit(7);
+    const second = await host.open();
+    const heard = listen(second);
+    await second.reconnect();
+    await heard.until(topics.taskExit);
+    const late = packAny(TaskExit, {
+      containerId: "web",
+      id: "web",
+      pid: shim.pid,
+      exitStatus: 7,
+      exitedAt: toTimestamp(shim.exitedAt),
+    });
+    second.events.forward({ timestamp: new Date(), namespace: NS, topic: topics.taskExit, event: late });
+    assert.deepEqual(
+      heard.exits().map(({ exitStatus }) => exitStatus),
+      [7],
+    );
+    await second.close();
+    const third = await host.open({ timeouts: { exitGrace: 0 } });
+    const later = listen(third);
+    await third.reconnect();
+    third.events.publish(NS, topics.taskOom, packAny(TaskExit, {}));
+    await later.until(topics.taskOom);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(later.exits(), []);
+  });
+
+  it("does not wait for a shim that does not answer, except for whoever asks for it", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const stuck = await host.container("stuck");
+    await host.container("well");
+    await create(first, "stuck");
+    await create(first, "well");
+    await first.close();
+    stuck.hangs.add("state");
+    const runtime = await host.open({ timeouts: { load: 300 } });
+    const all = runtime.reconnect();
+    await runtime.settled(NS, "well");
+    assert.equal((await runtime.tasks.get(NS, "well").state("")).status, "created");
+    assert.throws(() => runtime.tasks.get(NS, "stuck"), isNotFound);
+    await runtime.settled(NS, "stuck");
+    await all;
+    stuck.hangs.clear();
+    assert.equal((await runtime.tasks.get(NS, "stuck").state("")).status, "created");
+    assert.deepEqual(host.commands("stuck"), ["start"], "a slow shim is no dead shim");
+  });
+
+  it("cleans up after a shim that has ended meanwhile", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const shim = await host.container("web");
+    await create(first, "web");
+    await first.close();
+    shim.die();
+    host.onDelete("web", { pid: shim.pid, exitStatus: 137, exitedAt: new Date() });
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    await runtime.reconnect();
+    await heard.until(topics.taskDelete);
+    assert.deepEqual(
+      heard.exits().map(({ exitStatus }) => exitStatus),
+      [137],
+    );
+    assert.deepEqual(bundlesOf(host), []);
+    assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
+  });
+
+  it("dials nobody after a reboot", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open({ bootId: "one" });
+    const shim = await host.container("web");
+    await create(first, "web");
+    await first.close();
+    const calls = shim.calls.length;
+    const runtime = await host.open({ bootId: "two" });
+    await runtime.reconnect();
+    assert.equal(shim.calls.length, calls);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("undoes a create that was cut short, with every process of its launch", async () => {
+    await using host = await openFakeHost();
+    const bundle = join(host.state, "io.containerd.runtime.v2.task", NS, "cut");
+    mkdirSync(bundle, { recursive: true });
+    const launchId = `cut-${process.pid}`;
+    const orphan = spawn("sleep", ["600"], {
+      env: { BERTH_LAUNCH: launchId, PATH: process.env.PATH },
+      stdio: "ignore",
+    });
+    await once(orphan, "spawn");
+    const bystander = spawn("sleep", ["600"], {
+      env: { BERTH_LAUNCH: `${launchId}0`, PATH: process.env.PATH },
+      stdio: "ignore",
+    });
+    await once(bystander, "spawn");
+    writeFileSync(
+      join(bundle, "berth.json"),
+      JSON.stringify({
+        version: 1,
+        bootId: "boot",
+        launchId,
+        shim: host.shim,
+        phase: "launching",
+        address: "",
+        api: 2,
+        shimProcess: null,
+        init: null,
+        exit: null,
+      }),
+    );
+    const ended = once(orphan, "exit");
+    const runtime = await host.open({ bootId: "boot" });
+    await runtime.reconnect();
+    assert.deepEqual(await ended, [null, "SIGKILL"]);
+    assert.equal(bystander.exitCode, null);
+    bystander.kill("SIGKILL");
+    assert.deepEqual(host.commands("cut"), ["delete"]);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("ends a shim that keeps no container any more", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const shim = await host.container("web");
+    await create(first, "web");
+    await first.close();
+    shim.status = "deleted";
+    const runtime = await host.open();
+    await runtime.reconnect();
+    assert.ok(shim.calls.includes("shutdown"));
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("takes over a bundle of containerd's, and removes an empty one and what is left of others", async () => {
+    await using host = await openFakeHost();
+    const tasks = join(host.state, "io.containerd.runtime.v2.task", NS);
+    const shim = await host.container("theirs");
+    shim.status = "running";
+    mkdirSync(join(tasks, "theirs"), { recursive: true });
+    writeFileSync(join(tasks, "theirs/address"), `unix://${host.directory}/theirs.sock`);
+    writeFileSync(join(tasks, "theirs/shim-binary-path"), host.shim);
+    mkdirSync(join(tasks, "empty"));
+    mkdirSync(join(tasks, ".half-removed"));
+    mkdirSync(join(host.directory, "root/io.containerd.runtime.v2.task", NS, "stale"), { recursive: true });
+    const runtime = await host.open();
+    await runtime.reconnect();
+    assert.equal((await runtime.tasks.get(NS, "theirs").state("")).status, "running");
+    assert.deepEqual(bundlesOf(host), ["theirs"]);
+  });
+});
+
+function isGone(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/stat`, "latin1").includes(") Z ");
+  } catch {
+    return true;
+  }
+}
