@@ -64,9 +64,12 @@ const actions: (() => Promise<void>)[] = [
   },
   async () => {
     const active = pick(snapshots.list(scope, ["kind==active"]).filter(({ name }) => !name.startsWith("of-")));
+    if (!active) return;
     const name = fresh();
-    if (active) await step("snapshot", name, "present", () => snapshots.commit(scope, name, active.name, KEEP));
-    if (active) say({ begin: false, kind: "snapshot", id: active.name, outcome: "absent" });
+    // The commit makes the one and ends the other.
+    await step("snapshot", active.name, "absent", () =>
+      step("snapshot", name, "present", () => snapshots.commit(scope, name, active.name, KEEP)),
+    );
   },
   async () => {
     const active = pick(snapshots.list(scope, ["kind==active"]).filter(({ name }) => !name.startsWith("of-")));
