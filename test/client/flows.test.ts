@@ -101,6 +101,19 @@ describe("berth run", () => {
     assert.equal(supervisor.containers.size, 0);
   });
 
+  it("a process whose output nobody reads any more ends", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended, said } = berth.start(
+      ..."run --rm image sh -c".split(" "),
+      "trap '' PIPE; while :; do echo on and on; done",
+    );
+    await said("on and on");
+    child.stdout?.destroy();
+    assert.equal((await ended).code, 137);
+    assert.equal(supervisor.containers.size, 0);
+  });
+
   it("goes on when the supervisor is killed and started again", async () => {
     using supervisor = new FakeSupervisor();
     const berth = await berthAt(supervisor.address);
@@ -169,9 +182,9 @@ describe("berth exec", () => {
 describe("berth", () => {
   it("says which supervisor cannot be reached, why, and what to do", async () => {
     const berth = await berthAt("/tmp/there-is-none.sock");
-    for (const args of [["ps"], ["run", "image"], ["exec", "a", "b"], ["wait", "a"], ["logs", "a"], ["version"]]) {
-      const { code, stderr } = await berth(...args);
-      assert.equal(code, 125, args[0]);
+    for (const line of ["ps", "run image", "exec a b", "wait a", "logs a"]) {
+      const { code, stderr } = await berth(...line.split(" "));
+      assert.equal(code, 125, line);
       assert.equal(
         stderr,
         "berth: cannot reach berthd at /tmp/there-is-none.sock: there is no such socket. Is berthd running, and is this its address (--address, $BERTH_ADDRESS)?\n",

@@ -1,6 +1,6 @@
 // Standing for a process in a container: its output is our output, its signals and its exit code are ours.
 import { isNotFound, messageOf } from "@berth/base";
-import { isTerminal, stdin } from "@berth/host";
+import { isCode, isTerminal, stdin } from "@berth/host";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { followSize, rawKeys } from "./attached-terminal.ts";
 import type { Connection } from "./connection.ts";
@@ -8,6 +8,8 @@ import { ProcessStdio, type StdioPaths } from "./process-stdio.ts";
 import type { Session } from "./session.ts";
 import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
+
+export const SIGKILL = 9;
 
 /** A process of a container; `execId` is empty for its first. */
 export interface Target {
@@ -43,7 +45,11 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   // Sent before the start, so that however short its life, the end is seen by this call.
   const exit = connection.persist(({ tasks }) => tasks.wait(target));
   exit.catch(() => {});
-  stdio.pumpOutput();
+  stdio.pumpOutput((error) => {
+    // As with a program of this machine, whose next write after its reader has gone is its last (SIGPIPE).
+    if (!isCode(error, "EPIPE")) session.printError(`berth: the output cannot be passed on: ${error.message}\n`);
+    sendSignal(session, target, SIGKILL);
+  });
   using _raw = terminal && interactive ? rawKeys() : null;
   const resize = (width: number, height: number): void => {
     connection.api.tasks.resizePty({ ...target, width, height }).catch(() => {}); // it may have ended

@@ -1,5 +1,5 @@
 // The FIFOs between this program's stdio and a process's, which its shim opens from the other side.
-import { type Fd, O, open, Pump, stderr, stdin, stdout } from "@berth/host";
+import { type Fd, O, open, Pump, type SystemError, stderr, stdin, stdout } from "@berth/host";
 import { type FifoDirectory, makeFifoDirectory } from "./fifo-directory.ts";
 import { Keyboard } from "./keyboard.ts";
 import { ownDescription } from "./own-description.ts";
@@ -56,12 +56,16 @@ export class ProcessStdio implements Disposable {
     };
   }
 
-  pumpOutput(): void {
+  /** `onBroken` is told why stdout takes no more; what the process writes after that is dropped. */
+  pumpOutput(onBroken: (error: SystemError) => void): void {
     for (const { from, to } of this.#outputs) {
-      const pump = new Pump({ from, to: ownDescription(to, O.WRONLY) });
-      this.#pumps.push(pump);
-      // Nobody reads us any more: nor do we, so that the process learns of it.
-      void pump.ended.then(() => from.close());
+      let told = to !== stdout;
+      const onError = (error: SystemError): "drop" => {
+        if (!told) onBroken(error);
+        told = true;
+        return "drop";
+      };
+      this.#pumps.push(new Pump({ from, to: ownDescription(to, O.WRONLY), onError }));
     }
   }
 

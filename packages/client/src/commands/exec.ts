@@ -3,7 +3,7 @@ import { env } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
 import { flag, list, text } from "../args.ts";
-import { checkTerminal, runAttached, sendSignal, type Target } from "../attached.ts";
+import { checkTerminal, runAttached, SIGKILL, sendSignal, type Target } from "../attached.ts";
 import { command } from "../command.ts";
 import { exitCodeOf, exitCodes } from "../exit-code.ts";
 import { randomId } from "../random-id.ts";
@@ -11,8 +11,6 @@ import { environment } from "../run-options.ts";
 import type { Session } from "../session.ts";
 import { Interrupted, Signals } from "../signals.ts";
 import { UsageError } from "../usage-error.ts";
-
-const SIGKILL = 9;
 
 export const exec = command({
   name: "exec",

@@ -2,7 +2,7 @@ import { isAlreadyExists, isNotFound, messageOf } from "@berth/base";
 import { cwd, env, readText } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateContainerRequest, CreateTaskRequest } from "@berth/proto/berth/v1";
-import { checkTerminal, runAttached, sendSignal } from "../attached.ts";
+import { checkTerminal, runAttached, SIGKILL, sendSignal } from "../attached.ts";
 import { command } from "../command.ts";
 import type { Connection } from "../connection.ts";
 import { exitCodeOf, exitCodes } from "../exit-code.ts";
@@ -11,8 +11,6 @@ import { randomId } from "../random-id.ts";
 import { containerRequest, runOptions } from "../run-options.ts";
 import type { Session } from "../session.ts";
 import { Interrupted, Signals } from "../signals.ts";
-
-const SIGKILL = 9;
 
 export const run = command({
   name: "run",
