@@ -210,6 +210,8 @@ export class ServerConnection implements FrameReceiver {
       log: this.log,
       timeoutMs: request.timeoutNano === 0 ? null : request.timeoutNano / 1e6,
     });
+    // The deadline had passed already: nobody waits for the answer.
+    if (call.reason !== null) throw call.reason;
     this.#calls.set(call, data.length);
     this.#requestBytes += data.length;
     shared.activeCalls += 1;

@@ -1,7 +1,7 @@
 // A service with a method of each shape, and one that does what a test tells it to.
 import { BerthError, type Log, silent } from "@berth/base";
 import { type Method, message } from "@berth/proto";
-import { type Call, register, type Registration, type ServiceImpl } from "@berth/rpc";
+import { type Call, type Registration, register, type ServiceImpl } from "@berth/rpc";
 
 export interface Note {
   text: string;
@@ -117,7 +117,6 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-// biome-ignore lint/suspicious/useAwait: an async iterable of what is there already
 export async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
   for (const item of items) yield item;
 }
