@@ -2,6 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
+import { openDiffer, openImages } from "@berth/images";
 import { createShimResolver, openRuntime } from "@berth/runtime";
 import { openStore } from "@berth/store";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
@@ -12,7 +13,6 @@ import { registrations } from "../services/registrations.ts";
 import { revision, version } from "../version.ts";
 import { announceRemovals } from "./announce-removals.ts";
 import { claimSocket } from "./claim-socket.ts";
-import { openDiffer, openImages } from "./images-stub.ts";
 import { createLog } from "./log.ts";
 import { createNotify } from "./notify.ts";
 import { serveGrpc } from "./serve-grpc.ts";
@@ -100,8 +100,8 @@ async function startDaemon(config: Config, program: string, log: Log) {
     }),
   );
   undo.use(announceRemovals(store.collector, runtime.events));
-  const unpack = config.engine.unpack || join(ownDirectory, "berth-unpack");
-  const differ = openDiffer({ store, unpack, log });
+  const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
+  const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
   const images = openImages({ store, differ, log });
   const services = registrations({
     store,

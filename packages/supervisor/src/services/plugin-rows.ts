@@ -1,21 +1,7 @@
 // The rows of Introspection.Plugins: what clients look for before they use a part of the API.
+import { hostPlatform } from "@berth/images";
 import type { Init } from "@berth/proto";
 import type { Plugin } from "@berth/proto/containerd/services/introspection/v1";
-import type { Platform } from "@berth/proto/containerd/types";
-
-/** This machine in the words of the OCI image specification. */
-export function hostPlatform(arch: string = process.arch): Init<Platform> {
-  const names: Readonly<Record<string, [string, string]>> = {
-    x64: ["amd64", ""],
-    arm64: ["arm64", "v8"],
-    arm: ["arm", "v7"],
-    riscv64: ["riscv64", ""],
-    ppc64: ["ppc64le", ""],
-    s390x: ["s390x", ""],
-  };
-  const [architecture, variant] = names[arch] ?? [arch, ""];
-  return { os: "linux", architecture, variant };
-}
 
 export interface PluginRoots {
   /** Snapshotter names and where each keeps its data. */

@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { parseArguments } from "../src/cli/arguments.ts";
+import { dumpConfig } from "../src/config/dump.ts";
+import { formatDuration, parseDuration } from "../src/config/duration.ts";
+import { defaultConfig, loadConfig } from "../src/config/load.ts";
+
+describe("a configuration file", () => {
+  it("is read over the defaults", () => {
+    const { config, warnings } = loadConfig(
+      `version = 2
+       root = "/r"
+       [grpc]
+       address = "/a.sock"
+       gid = 5
+       [plugins."io.containerd.gc.v1.scheduler"]
+       startup_delay = "1m30s"
+       [plugins."io.containerd.runtime.v2.task".shims]
+       "io.x.y.v1" = "/bin/shim"`,
+      "f",
+    );
+    assert.deepEqual(warnings, []);
+    assert.equal(config.top.root, "/r");
+    assert.equal(config.top.state, "/run/berth");
+    assert.equal(config.grpc.gid, 5);
+    assert.equal(config.gc.startupDelay, 90_000);
+    assert.deepEqual(config.runtime.shims, { "io.x.y.v1": "/bin/shim" });
+    assert.ok(Object.isFrozen(config.grpc));
+  });
+
+  it("unknown keys are named by their path and do no harm", () => {
+    const { warnings } = loadConfig(
+      `version = 2
+       typo = 1
+       disabled_plugins = ["cri"]
+       [grpc]
+       adress = "x"
+       tcp_address = ""
+       [plugins."io.containerd.grpc.v1.cri"]
+       a = 1`,
+      "f",
+    );
+    assert.deepEqual(warnings, [
+      "disabled_plugins has no effect here",
+      "typo is not known here",
+      "grpc.adress is not known here",
+      'plugins."io.containerd.grpc.v1.cri" is not known here',
+    ]);
+  });
+
+  for (const [source, words] of [
+    ["root = 1", /^f: root must be a string, and is 1$/],
+    ["grpc = 3", /^f: grpc must be a table$/],
+    ['[grpc]\nuid = "a"', /^f: grpc\.uid must be an integer/],
+    ["[grpc]\nuid = -1", /^f: grpc\.uid must be from 0/],
+    ['[debug]\nlevel = "loud"', /^f: debug\.level must be /],
+    [
+      '[timeouts]\n"io.containerd.timeout.task.state" = 2',
+      /timeouts\."io\.containerd\.timeout\.task\.state" must be a duration/,
+    ],
+    ['[plugins."io.containerd.gc.v1.scheduler"]\npause_threshold = 0.9', /pause_threshold must be from 0 to 0.5/],
+    ['[plugins."io.containerd.runtime.v2.task"]\nshims = ["a"]', /shims must be a table of strings/],
+    ["version = 4", /^f: version must be 2 or 3/],
+    ["= broken", /^f is not TOML/],
+  ] as const)
+    it(`refuses ${JSON.stringify(source)} with its place`, () => {
+      assert.throws(() => loadConfig(source, "f"), { kind: "invalid-argument", message: words });
+    });
+
+  it("the printed configuration reads back as itself", () => {
+    const { config, warnings } = loadConfig(dumpConfig(defaultConfig()), "dump");
+    assert.deepEqual(warnings, []);
+    assert.deepEqual(config, defaultConfig());
+  });
+});
+
+describe("durations", () => {
+  for (const [text, ms] of [
+    ["0", 0],
+    ["100ms", 100],
+    ["1h2m3.5s", 3_723_500],
+    ["2us", 0.002],
+  ] as const)
+    it(`${text} is ${ms} ms`, () => assert.equal(parseDuration(text), ms));
+  for (const bad of ["", "5", "s", "1 s", "1d"])
+    it(`${JSON.stringify(bad)} is none`, () => assert.equal(parseDuration(bad), null));
+  it("are written back", () => {
+    assert.deepEqual([0, 100, 5000].map(formatDuration), ["0ms", "100ms", "5s"]);
+  });
+});
+
+describe("the command line", () => {
+  it("takes containerd's flags in every spelling", () => {
+    const args = parseArguments(["-c", "f", "--address=/a", "-root", "/r", "--state", "/s", "-l", "debug"]);
+    assert.deepEqual(
+      [args.command, args.config, args.address, args.root, args.state, args.logLevel],
+      ["serve", "f", "/a", "/r", "/s", "debug"],
+    );
+    assert.equal(parseArguments(["-v"]).command, "version");
+    assert.equal(parseArguments(["--config", "f", "config", "dump"]).command, "config dump");
+    const publish = parseArguments(["--address", "/a", "publish", "--topic", "/t/x", "--namespace", "n"]);
+    assert.deepEqual([publish.command, publish.topic, publish.namespace], ["publish", "/t/x", "n"]);
+  });
+  it("refuses what it does not know", () => {
+    assert.throws(() => parseArguments(["--what"]), { kind: "invalid-argument" });
+    assert.throws(() => parseArguments(["confg"]), { message: /command "confg" is not known/ });
+  });
+});

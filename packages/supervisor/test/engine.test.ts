@@ -1,0 +1,148 @@
+import assert from "node:assert/strict";
+import { appendFile, readFile } from "node:fs/promises";
+import { after, before, it } from "node:test";
+import { Engine } from "@berth/proto/berth/v1";
+import type { OciSpec } from "../src/spec/oci.ts";
+import { type Harness, namespace, scope, startHarness } from "./harness.ts";
+
+const options = { namespace };
+let h: Harness;
+before(async () => {
+  h = await startHarness();
+});
+after(() => h[Symbol.asyncDispose]());
+
+const engine = () => h.client(Engine);
+const kindOf = (promise: Promise<unknown>): Promise<string | undefined> =>
+  promise.then(
+    () => "ok",
+    (error: { kind?: string }) => error.kind,
+  );
+const specOf = (id: string): OciSpec =>
+  JSON.parse(new TextDecoder().decode(h.store.containers.get(scope, id).spec?.value)) as OciSpec;
+const leftovers = () => ({
+  snapshots: h.store.snapshotter("native").list(scope, ["kind==active"]).length,
+  leases: h.store.leases.list(namespace, []).length,
+  containers: h.store.containers.list(scope, []).length,
+});
+
+it("makes a container from a short image name: snapshot, spec and record", async () => {
+  const { id } = await engine().createContainer({ image: "tiny", args: ["x"], env: ["A=1"] }, options);
+  assert.match(id, /^[0-9a-f]{12}$/);
+  const record = h.store.containers.get(scope, id);
+  assert.equal(record.image, "docker.io/library/tiny:latest");
+  assert.equal(record.labels["io.containerd.image.config.stop-signal"], "SIGQUIT");
+  assert.equal(record.labels["containerd.io/restart.status"], undefined);
+  const spec = specOf(id);
+  assert.deepEqual(spec.process.args, ["/entry", "x"]);
+  assert.equal(spec.process.cwd, "/work");
+  assert.ok(spec.process.env?.includes("FROM_IMAGE=1") && spec.process.env.includes("A=1"));
+  assert.equal(spec.linux.cgroupsPath, `/${namespace}/${id}`);
+  assert.equal(h.store.snapshotter("native").stat(scope, id).kind, "active");
+  await engine().removeContainer({ id }, options);
+  assert.deepEqual(leftovers(), { snapshots: 0, leases: 0, containers: 0 });
+});
+
+it("a creation that fails leaves nothing behind and loses nothing", async () => {
+  await engine().createContainer({ id: "first", image: "tiny" }, options);
+  const before = leftovers();
+  const failures: [object, string][] = [
+    [{ id: "first", image: "tiny" }, "already-exists"],
+    [{ image: "absent" }, "not-found"],
+    [{ id: "bad/id", image: "tiny" }, "invalid-argument"],
+    [{ image: "tiny", user: "nobody-here" }, "invalid-argument"],
+    [{ image: "tiny", snapshotter: "none" }, "invalid-argument"],
+    [{ image: "tiny", capAdd: ["NOT_A_CAP"] }, "invalid-argument"],
+    [{ image: "tiny", securityOpt: ["what"] }, "invalid-argument"],
+    [{ image: "tiny", mounts: [{ source: "rel", destination: "/x" }] }, "invalid-argument"],
+    [{ image: "tiny", env: ["=x"] }, "invalid-argument"],
+    [{ image: "tiny", network: "bridge" }, "invalid-argument"],
+    [{ image: "tiny", memoryLimit: 1024 }, "invalid-argument"],
+  ];
+  for (const [request, kind] of failures) {
+    assert.equal(await kindOf(engine().createContainer(request, options)), kind, JSON.stringify(request));
+    assert.deepEqual(leftovers(), before);
+  }
+  await engine().removeContainer({ id: "first" }, options);
+});
+
+it("names the user and the image where the user is not in it", async () => {
+  await assert.rejects(engine().createContainer({ image: "tiny", user: "amelie" }, options), {
+    message: /user "amelie" is not in \/etc\/passwd of image docker.io\/library\/tiny:latest/,
+  });
+});
+
+it("a detached task's log is read from its start, its tail, and followed to the exit", async () => {
+  await engine().createContainer({ id: "logged", image: "tiny" }, options);
+  assert.equal(await kindOf(read({ id: "logged" })), "failed-precondition");
+  await engine().createTask({ id: "logged", log: true }, options);
+  const task = h.runtime.task(namespace, "logged");
+  const { stdout, stderr } = task.stdioOf();
+  assert.equal(stdout, stderr);
+  const path = new URL(stdout).pathname;
+  assert.match(path, /\/test\/logged\.log$/);
+  await appendFile(path, "one\ntwo\nthree\n");
+  assert.equal(await read({ id: "logged" }), "one\ntwo\nthree\n");
+  assert.equal(await read({ id: "logged", tail: 2 }), "two\nthree\n");
+  assert.equal(await read({ id: "logged", tail: 99 }), "one\ntwo\nthree\n");
+  const logs = engine().readLogs({ id: "logged", follow: true, tail: 1 }, options)[Symbol.asyncIterator]();
+  assert.equal(text(await logs.next()), "three\n");
+  await appendFile(path, "four\n");
+  assert.equal(text(await logs.next()), "four\n");
+  await appendFile(path, "last");
+  task.end(0);
+  let rest = "";
+  for (let next = await logs.next(); !next.done; next = await logs.next()) rest += text(next);
+  assert.equal(rest, "last");
+  await engine().removeContainer({ id: "logged" }, options);
+  await assert.rejects(readFile(path), { code: "ENOENT" });
+});
+
+it("refuses to remove what runs, and kills it where that is forced", async () => {
+  await engine().createContainer({ id: "busy", image: "tiny" }, options);
+  const { pid } = await engine().createTask({ id: "busy" }, options);
+  assert.ok(pid > 0);
+  await h.runtime.task(namespace, "busy").start("");
+  assert.equal(await kindOf(engine().removeContainer({ id: "busy" }, options)), "failed-precondition");
+  const [summary] = (await engine().listContainers({}, options)).containers;
+  assert.deepEqual([summary?.id, summary?.status, summary?.args], ["busy", "running", ["/entry", "default"]]);
+  await engine().removeContainer({ id: "busy", force: true }, options);
+  assert.deepEqual(leftovers(), { snapshots: 0, leases: 0, containers: 0 });
+});
+
+it("stops with the image's signal, and with SIGKILL after the grace", async () => {
+  await engine().createContainer({ id: "slow", image: "tiny" }, options);
+  assert.equal(await kindOf(engine().stopContainer({ id: "slow" }, options)), "failed-precondition");
+  await engine().createTask({ id: "slow" }, options);
+  const task = h.runtime.task(namespace, "slow");
+  await task.start("");
+  const stopped = await engine().stopContainer({ id: "slow", graceMs: 30 }, options);
+  assert.equal(stopped.exitStatus, 137);
+  assert.deepEqual(task.signals, [3, 9]);
+  assert.equal((await engine().stopContainer({ id: "slow" }, options)).exitStatus, 137);
+  await engine().removeContainer({ id: "slow" }, options);
+});
+
+it("an exec is the container's process with other arguments", async () => {
+  await engine().createContainer({ id: "host", image: "tiny", env: ["A=1"] }, options);
+  assert.equal(await kindOf(engine().createExec({ id: "host", args: ["ls"] }, options)), "failed-precondition");
+  await engine().createTask({ id: "host" }, options);
+  const { execId } = await engine().createExec({ id: "host", args: ["ls"], env: ["B=2"], user: "5:6" }, options);
+  assert.match(execId, /^[0-9a-f]{12}$/);
+  const process = JSON.parse(h.runtime.task(namespace, "host").execs[0] ?? "") as OciSpec["process"];
+  assert.deepEqual(process.args, ["ls"]);
+  assert.deepEqual([process.user.uid, process.user.gid], [5, 6]);
+  assert.ok(process.env?.includes("A=1") && process.env.includes("B=2"));
+  const inspected = await engine().inspectContainer({ id: "host" }, options);
+  const json = JSON.parse(new TextDecoder().decode(inspected.json)) as { id: string; task: { status: string } };
+  assert.deepEqual([json.id, json.task.status], ["host", "created"]);
+  await engine().removeContainer({ id: "host" }, options);
+});
+
+const text = (result: IteratorResult<{ data: Uint8Array }>) => new TextDecoder().decode(result.value.data);
+
+async function read(request: object): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  for await (const { data } of engine().readLogs(request, options)) chunks.push(data);
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,116 @@
+// The services over the in-memory client, on a real store in a temporary directory and a fake runtime.
+import { createHash } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { notFound, silent, systemClock } from "@berth/base";
+import type { Differ, Images, ResolvedImage } from "@berth/images";
+import { type Client, clientOf, memoryTransport } from "@berth/rpc";
+import { openStore, type Store } from "@berth/store";
+import { registrations } from "../src/services/registrations.ts";
+import { type FakeRuntime, fakeRuntime } from "./fake-runtime.ts";
+
+export const namespace = "test";
+export const scope = { namespace, lease: "" };
+export const sha256 = (bytes: Uint8Array | string): string =>
+  `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+
+export interface Harness extends AsyncDisposable {
+  readonly store: Store;
+  readonly runtime: FakeRuntime;
+  readonly root: string;
+  client<S extends { readonly typeName: string; readonly methods: object }>(service: S): Client<S>;
+}
+
+export async function startHarness(): Promise<Harness> {
+  const root = await mkdtemp(join(tmpdir(), "berth-services-"));
+  const store = await openStore({ root, clock: systemClock, log: silent, gc: { startupDelayMs: 3_600_000 } });
+  const runtime = fakeRuntime();
+  const transport = memoryTransport(
+    registrations({
+      store,
+      runtime,
+      images: oneImage(store),
+      differ: noDiffer,
+      root,
+      uuid: "00000000-0000-4000-8000-000000000000",
+      build: { version: "1.2.3", revision: "abc" },
+      defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
+      stateTimeoutMs: 1000,
+    }),
+    silent,
+  );
+  return {
+    store,
+    runtime,
+    root,
+    client: (service) => clientOf(service, transport),
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      await rm(root, { recursive: true, force: true });
+    },
+  };
+}
+
+const noDiffer: Differ = {
+  async apply() {
+    throw new Error("no differ");
+  },
+  async diff() {
+    throw new Error("no differ");
+  },
+};
+
+export const chainId = sha256("the only layer");
+
+/** Images whose only one is `docker.io/library/tiny:latest`, with a file system of nothing. */
+function oneImage(store: Store): Images {
+  const name = "docker.io/library/tiny:latest";
+  const target = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: sha256("m"),
+    size: 2,
+    annotations: {},
+  };
+  return {
+    async resolve(_scope, wanted): Promise<ResolvedImage> {
+      if (wanted !== name) throw notFound("image", wanted);
+      const now = new Date();
+      return {
+        image: { name, labels: {}, target, createdAt: now, updatedAt: now },
+        manifest: target,
+        configDescriptor: target,
+        config: {
+          architecture: "amd64",
+          os: "linux",
+          variant: "",
+          config: {
+            User: "",
+            Env: ["FROM_IMAGE=1"],
+            Entrypoint: ["/entry"],
+            Cmd: ["default"],
+            WorkingDir: "/work",
+            Labels: { "containerd.io/restart.status": "running" },
+            StopSignal: "SIGQUIT",
+            Volumes: [],
+          },
+          diffIds: [],
+        },
+        layers: [],
+        chainId,
+      };
+    },
+    async unpack(where, _image, snapshotter) {
+      const snapshots = store.snapshotter(snapshotter);
+      if (snapshots.list(where, [`name==${chainId}`]).length === 0) {
+        await snapshots.prepare(where, "extract", "", {});
+        await snapshots.commit(where, chainId, "extract", {});
+      }
+      return chainId;
+    },
+    async importArchive() {
+      return [];
+    },
+    async *exportArchive() {},
+  };
+}
