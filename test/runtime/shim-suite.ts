@@ -1,5 +1,6 @@
 // What the runtime does with a real shim and a real OCI runtime. The suite is given the shim's path.
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { isNotFound, kindOf } from "@berth/base";
 import { topics, typeUrls, unpackAny } from "@berth/proto";
@@ -146,7 +147,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
         await (await host.create(id)).start("");
       }
       const stuck = host.runtime.tasks.get(host.namespace, "stuck");
-      process.kill(parentOf(stuck.pid), "SIGSTOP");
+      await stop(parentOf(stuck.pid));
       await assert.rejects(stuck.state(""), (error) => kindOf(error) === "deadline-exceeded");
       const killing = stuck.kill("", 9, false);
       const well = host.runtime.tasks.get(host.namespace, "well");
@@ -169,7 +170,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       await before.start("");
       const shimPid = parentOf(before.pid);
       await host.leave();
-      process.kill(shimPid, "SIGSTOP");
+      await stop(shimPid);
       await host.comeBack();
       const task = host.runtime.tasks.get(host.namespace, "slow");
       assert.equal(task.pid, before.pid);
@@ -181,6 +182,13 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       await host.assertNothingLeft();
     });
   });
+}
+
+/** Stops a process, every thread of it. */
+async function stop(pid: number): Promise<void> {
+  process.kill(pid, "SIGSTOP");
+  const isStopped = (thread: string) => / \(.*\) T /.test(readFileSync(`/proc/${pid}/task/${thread}/stat`, "latin1"));
+  while (!readdirSync(`/proc/${pid}/task`).every(isStopped)) await new Promise((resolve) => setImmediate(resolve));
 }
 
 async function gone(host: Host, id: string): Promise<void> {

@@ -19,7 +19,9 @@ else await measure(Number(count), Number(stuck));
 
 async function serveShims(directory: string, shims: number, silentShims: number): Promise<void> {
   for (let index = 0; index < shims; index++) {
+    const rest = Object.fromEntries(Object.keys(Task.methods).map((name) => [name, () => ({})]));
     const impl = {
+      ...rest,
       state: () => ({ id: `c${index}`, pid: process.pid, status: 2 }),
       connect: () => ({ shimPid: process.pid, taskPid: process.pid, version: "2" }),
     } as unknown as ServiceImpl<typeof Task>;

@@ -40,7 +40,7 @@ function namesIn(directory: string, hidden = false): string[] {
 }
 
 /** A shim that has not answered after this long does not keep the next one waiting. */
-const PATIENCE_MS = 100;
+const PATIENCE_MS = 50;
 /** Dials of a shim that accepts and drops connections. A process that was killed does so until it is torn down. */
 const TRIES = 20;
 

@@ -24,8 +24,22 @@ export class ShimGone extends Error {
   override name = "ShimGone";
 }
 
+/** Dials of a shim that resets connections. A process that was killed does so until it is torn down. */
+const TRIES = 20;
+
 /** Connects to a shim. Throws ShimGone where there is none, unavailable where it does not accept. */
-export const dialShim: Dial = (bootstrap, timeoutMs) =>
+export const dialShim: Dial = async (bootstrap, timeoutMs) => {
+  for (let tries = TRIES; ; tries--) {
+    try {
+      return await dialOnce(bootstrap, timeoutMs);
+    } catch (error) {
+      const cause = (error as Error).cause as NodeJS.ErrnoException | undefined;
+      if (cause?.code !== "ECONNRESET" || tries === 1) throw error;
+    }
+  }
+};
+
+const dialOnce: Dial = (bootstrap, timeoutMs) =>
   new Promise((resolve, reject) => {
     const socket = connect({ path: socketPath(bootstrap.address) });
     const timer = setTimeout(() => {

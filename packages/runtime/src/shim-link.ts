@@ -1,6 +1,6 @@
 // The way to a shim for as long as there is a shim: one connection at a time, made again when it breaks
 // (a shim that replaces itself drops its connections), until nobody answers at its address any more.
-import { type Log, unavailable } from "@berth/base";
+import { type Log, messageOf, unavailable } from "@berth/base";
 import type { Bootstrap } from "./bootstrap-reply.ts";
 import { type Dial, type ShimConnection, ShimGone, type TaskClient } from "./shim-connection.ts";
 
@@ -69,7 +69,9 @@ export function createShimLink(options: ShimLinkOptions): ShimLink {
     if (breaks > BREAKS) giveUp();
     // One try, whether or not anybody is calling: a shim that has ended is noticed at once.
     else
-      connected().catch((err) => log.debug("a shim has dropped its connection", { address: bootstrap.address, err }));
+      connected().catch((err) => {
+        if (!over) log.warn("a shim has dropped its connection", { address: bootstrap.address, err: messageOf(err) });
+      });
   };
   const connected = (): Promise<ShimConnection> => {
     if (over) return Promise.reject(goneError());
