@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { notFound, silent, systemClock } from "@berth/base";
+import { notFound, silent, systemClock, unknownError } from "@berth/base";
 import type { Differ, Images, ResolvedImage } from "@berth/images";
 import { type Client, clientOf, memoryTransport } from "@berth/rpc";
 import { openStore, type Store } from "@berth/store";
@@ -37,6 +37,9 @@ export async function startHarness(): Promise<Harness> {
       build: { version: "1.2.3", revision: "abc" },
       defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
       stateTimeoutMs: 1000,
+      checkRuntime: (name) => {
+        if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);
+      },
     }),
     silent,
   );

@@ -72,6 +72,14 @@ async function startDaemon(config: Config, program: string, log: Log) {
       },
     }),
   );
+  const resolveShim = createShimResolver({
+    shims: {
+      [ownRuntime]: config.runtime.defaultShim || join(ownDirectory, "containerd-shim-berth-v2"),
+      ...config.runtime.shims,
+    },
+    path: process.env.PATH ?? "",
+    ownDirectory,
+  });
   const runtime = undo.use(
     await openRuntime({
       root,
@@ -87,14 +95,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
         cleanup: config.timeouts.shimCleanup,
         shutdown: config.timeouts.shimShutdown,
       },
-      resolveShim: createShimResolver({
-        shims: {
-          [ownRuntime]: config.runtime.defaultShim || join(ownDirectory, "containerd-shim-berth-v2"),
-          ...config.runtime.shims,
-        },
-        path: process.env.PATH ?? "",
-        ownDirectory,
-      }),
+      resolveShim,
       publishBinary: program,
       daemonVersion: version,
     }),
@@ -113,6 +114,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     build: { version, revision },
     defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
     stateTimeoutMs: config.timeouts.taskState,
+    checkRuntime: resolveShim,
   });
 
   const grpc = await serveGrpc(address, services, config.grpc, log);

@@ -44,10 +44,12 @@ export interface ServiceNeeds {
   readonly build: { readonly version: string; readonly revision: string };
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
   readonly stateTimeoutMs: number;
+  /** Throws a sentence for a runtime that is not installed. */
+  readonly checkRuntime: (name: string) => void;
 }
 
 export function registrations(needs: ServiceNeeds): Registration[] {
-  const { store, runtime, images, differ, root, uuid, build, defaults, stateTimeoutMs } = needs;
+  const { store, runtime, images, differ, root, uuid, build, defaults, stateTimeoutMs, checkRuntime } = needs;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -70,7 +72,7 @@ export function registrations(needs: ServiceNeeds): Registration[] {
     register(Introspection, introspectionService({ uuid, rows })),
     register(
       Engine,
-      engineService({ store, runtime, images, logs: join(root, "io.berth.engine.v1", "logs"), defaults }),
+      engineService({ store, runtime, images, logs: join(root, "io.berth.engine.v1", "logs"), checkRuntime, defaults }),
     ),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));

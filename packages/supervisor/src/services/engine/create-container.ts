@@ -32,8 +32,10 @@ export async function createContainer(
   const id = req.id === "" ? randomId() : checkId("container", req.id);
   checkLabels(req.labels);
   if (store.containers.list(call, [`id==${id}`]).length > 0) throw alreadyExists("container", id);
-  const image = await resolve(needs, req.image, call);
   const defaults = defaultsOf(needs, call.namespace);
+  const runtimeName = req.runtime || defaults.runtime;
+  needs.checkRuntime(runtimeName);
+  const image = await resolve(needs, req.image, call);
   const snapshotter = req.snapshotter || defaults.snapshotter;
   const snapshots = store.snapshotter(snapshotter);
 
@@ -68,7 +70,7 @@ export async function createContainer(
       ...req.labels,
     },
     image: image.image.name,
-    runtime: { name: req.runtime || defaults.runtime, options: runtimeOptions(req.runtimeBinary) },
+    runtime: { name: runtimeName, options: runtimeOptions(req.runtimeBinary) },
     spec: { typeUrl: typeUrls.spec, value: new TextEncoder().encode(JSON.stringify(spec)) },
     snapshotter,
     snapshotKey: id,

@@ -30,7 +30,7 @@ export async function inspectContainer(needs: EngineNeeds, id: string, call: Cal
     log: hasLog ? log : null,
     spec: record.spec === null ? null : specOf(record),
   };
-  return new TextEncoder().encode(JSON.stringify(value));
+  return new TextEncoder().encode(JSON.stringify(value, null, 2));
 }
 
 /** Options in their own words where they are runc's, else by their type. */

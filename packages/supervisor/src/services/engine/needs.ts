@@ -12,6 +12,8 @@ export interface EngineNeeds {
   readonly images: Images;
   /** Directory that detached containers' logs are kept under. */
   readonly logs: string;
+  /** Throws a sentence for a runtime that is not installed. */
+  readonly checkRuntime: (name: string) => void;
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
 }
 
