@@ -109,10 +109,8 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         await namespaces.create({ namespace: { name: "made", labels: { a: "b", none: "" } } }, call);
         await fails(namespaces.create({ namespace: { name: "made" } }, call), "already-exists", '"made"');
         assert.deepEqual(plain((await namespaces.get({ name: "made" }, call)).namespace?.labels), { a: "b" });
-        await namespaces.update({
-          namespace: { name: "made", labels: { c: "d" } },
-          updateMask: { paths: ["labels.c"] },
-        });
+        const more = { name: "made", labels: { c: "d" } };
+        await namespaces.update({ namespace: more, updateMask: { paths: ["labels.c"] } }, call);
         assert.deepEqual(plain((await namespaces.get({ name: "made" }, call)).namespace?.labels), { a: "b", c: "d" });
         await namespaces.update({ namespace: { name: "made", labels: { e: "f" } } }, call);
         assert.deepEqual(plain((await namespaces.get({ name: "made" }, call)).namespace?.labels), { e: "f" });
