@@ -77,7 +77,7 @@ export function createTarReader(): TarReader {
     header(block) {
       const sum = checksum(block);
       if (sum === 0) return { at: "zeros" };
-      if (sum !== number(block, 148, 8, "checksum", last))
+      if (sum !== Number.parseInt(ascii(block, 148, 156).replaceAll("\0", " "), 8))
         throw invalidArgument(
           last === ""
             ? "this is not a tar archive: the first header's checksum is wrong"

@@ -76,29 +76,43 @@ export class Root implements Disposable {
   #ensure(parts: readonly string[], links: number): Fd {
     const path = parts.join("/");
     if (this.#directory !== null && this.#path === path) return this.#directory;
+    // Nearly always all of it is there, or all but the last.
+    let depth = parts.length;
+    let directory = this.#resolve(path);
+    while (directory === null) directory = this.#resolve(parts.slice(0, --depth).join("/"));
+    for (; depth < parts.length; depth++) {
+      const name = parts[depth] ?? "";
+      using above: Fd = directory;
+      const found = tree.stat(above, name);
+      if (found !== null) {
+        // A link whose target is missing (or hangs on one that is): the target is made, in the root.
+        if ((found.mode & S.IFMT) !== S.IFLNK || links >= MAX_LINKS)
+          throw invalidArgument(
+            `${JSON.stringify(path)} cannot be a directory, and a member of the layer lies below it`,
+          );
+        const target = this.#follow(parts.slice(0, depth), decodeName(tree.readlink(above, name)));
+        return this.#ensure([...target, ...parts.slice(depth + 1)], links + 1);
+      }
+      tree.mkdir(above, name, 0o755);
+      directory = tree.openDirectory(above, name);
+    }
+    return this.#keep(path, directory);
+  }
+
+  /** null where something on the way is missing. */
+  #resolve(path: string): Fd | null {
     try {
-      return this.#keep(path, tree.resolve(this.fd, path));
+      return tree.resolve(this.fd, path);
     } catch (error) {
+      if (isCode(error, "ENOENT")) return null;
       if (isCode(error, "ENOTDIR"))
         throw invalidArgument(`${JSON.stringify(path)} is not a directory, and a member of the layer lies below it`);
       if (isCode(error, "ELOOP"))
         throw invalidArgument(`${JSON.stringify(path)} leads through too many symbolic links`);
       if (isCode(error, "ENAMETOOLONG"))
         throw invalidArgument(`the name ${JSON.stringify(path.slice(0, 300))} is too long`);
-      if (!isCode(error, "ENOENT")) throw error;
+      throw error;
     }
-    const above = parts.slice(0, -1);
-    const name = parts[parts.length - 1] ?? "";
-    const directory = this.#ensure(above, links);
-    const found = tree.stat(directory, name);
-    if (found !== null) {
-      // A link whose target is missing (or hangs on one that is): the target is made, in the root.
-      if ((found.mode & S.IFMT) !== S.IFLNK || links >= MAX_LINKS)
-        throw invalidArgument(`${JSON.stringify(path)} cannot be a directory, and a member of the layer lies below it`);
-      return this.#ensure(this.#follow(above, decodeName(tree.readlink(directory, name))), links + 1);
-    }
-    tree.mkdir(directory, name, 0o755);
-    return this.#keep(path, tree.resolve(this.fd, path));
   }
 
   /** Where a link in `above` leads; `..` stops at the root, as it does for the kernel. */
