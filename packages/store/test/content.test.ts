@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { it } from "node:test";
+import { digestOf, fails, put, scope, temporaryStore } from "./support.ts";
+
+const other = { namespace: "other", lease: "" };
+
+it("a blob is a read-only file named by its digest", async () => {
+  await using temporary = await temporaryStore();
+  const digest = await put(temporary.store, "hello");
+  const path = temporary.store.content.path(scope, digest);
+  assert.equal(path, join(temporary.root, "io.containerd.content.v1.content/blobs/sha256", digest.slice(7)));
+  assert.equal(readFileSync(path, "utf8"), "hello");
+  assert.equal(statSync(path).mode & 0o777, 0o444);
+});
+
+it("a reader reads ranges, and goes on when the blob is deleted", async () => {
+  await using temporary = await temporaryStore();
+  const { content, collector } = temporary.store;
+  const digest = await put(temporary.store, "0123456789");
+  const reader = await content.reader(scope, digest);
+  content.delete(scope, digest);
+  await collector.collect();
+  assert.equal(Buffer.from(await reader.read(3, 4)).toString(), "3456");
+  assert.equal((await reader.read(8, 100)).length, 2);
+  assert.equal((await reader.read(10, 1)).length, 0);
+  await fails(() => reader.read(11, 1), "out-of-range", "10 bytes");
+  await reader.close();
+});
+
+it("an ingest goes on where it was, after the store was closed too", async () => {
+  await using temporary = await temporaryStore();
+  const first = await temporary.store.content.writer(scope, { ref: "r", total: 10, expected: "" });
+  await first.write(Buffer.from("01234"));
+  await first.close();
+  const store = await temporary.reopen();
+  assert.deepEqual(
+    store.content.listStatuses(scope, []).map(({ ref, offset, total }) => ({ ref, offset, total })),
+    [{ ref: "r", offset: 5, total: 10 }],
+  );
+  await using second = await store.content.writer(scope, { ref: "r", total: 10, expected: "" });
+  assert.equal(second.status().offset, 5);
+  assert.equal(second.digest(), digestOf("01234"));
+  await second.truncate(3);
+  assert.equal(second.digest(), digestOf("012"));
+  await second.write(Buffer.from("abc"));
+  const info = await second.commit({ size: 6, expected: digestOf("012abc"), labels: {} });
+  assert.equal(info.size, 6);
+  await fails(() => store.content.status(scope, "r"), "not-found");
+});
+
+it("an aborted ingest is gone for its writer, and its ref is free", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const options = { ref: "r", total: 0, expected: "" };
+  await using writer = await content.writer(scope, options);
+  await writer.write(Buffer.from("x"));
+  await fails(() => content.writer(scope, options), "unavailable", "test/r locked");
+  await content.abort(scope, "r");
+  await fails(() => writer.write(Buffer.from("y")), "not-found", "r");
+  await fails(() => writer.commit({ size: 0, expected: "", labels: {} }), "not-found", "r");
+  await using again = await content.writer(scope, options);
+  assert.equal(again.status().offset, 0);
+});
+
+it("two writers of the same bytes make one blob; the second learns that it is there", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const open = (ref: string) => content.writer(scope, { ref, total: 0, expected: "" });
+  await using one = await open("one");
+  await using two = await open("two");
+  for (const writer of [one, two]) await writer.write(Buffer.from("same"));
+  const both = await Promise.allSettled([one, two].map((w) => w.commit({ size: 4, expected: "", labels: {} })));
+  assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  assert.equal(readFileSync(content.path(scope, digestOf("same")), "utf8"), "same");
+  assert.deepEqual(content.listStatuses(scope, []), []);
+});
+
+it("namespaces share the file of a blob, and it goes with the last of them", async () => {
+  await using temporary = await temporaryStore();
+  const { content, collector } = temporary.store;
+  const digest = await put(temporary.store, "shared");
+  await fails(() => content.writer(other, { ref: "r", total: 0, expected: digest }), "already-exists", digest);
+  const path = content.path(other, digest);
+  content.delete(scope, digest);
+  content.update(other, { digest, labels: { "containerd.io/gc.root": "x" } }, []);
+  await collector.collect();
+  assert.ok(existsSync(path));
+  content.delete(other, digest);
+  await collector.collect();
+  assert.ok(!existsSync(path));
+});
+
+it("isolated namespaces have to bring the bytes, unless the holder's label says otherwise", async () => {
+  await using temporary = await temporaryStore({ sharingPolicy: "isolated" });
+  const { content, namespaces } = temporary.store;
+  const digest = await put(temporary.store, "mine");
+  const writer = await content.writer(other, { ref: "r", total: 0, expected: digest });
+  await writer.close();
+  namespaces.update({ name: "test", labels: { "containerd.io/namespace.shareable": "true" } }, []);
+  await fails(() => content.writer(other, { ref: "r2", total: 0, expected: digest }), "already-exists");
+});
+
+it("after an unclean boot a damaged blob is reported once and can be fetched again", async () => {
+  await using temporary = await temporaryStore();
+  const digest = await put(temporary.store, "precious");
+  const good = await put(temporary.store, "good");
+  const path = temporary.store.content.path(scope, digest);
+  await temporary.store.close();
+  // As if the machine had gone down: another boot, not closed, and a torn file.
+  const db = new DatabaseSync(join(temporary.root, "io.berth.metadata.v1.sqlite/meta.db"));
+  db.exec("UPDATE meta SET value = 'no' WHERE key = 'clean'; UPDATE meta SET value = 'before' WHERE key = 'boot'");
+  db.exec("UPDATE blobs SET boot = 'before'");
+  db.close();
+  chmodSync(path, 0o600);
+  writeFileSync(path, "precio\0\0");
+  const store = await temporary.reopen();
+  await fails(() => store.content.reader(scope, digest), "data-loss", "damaged");
+  await fails(() => store.content.info(scope, digest), "not-found");
+  assert.equal(readFileSync(store.content.path(scope, good), "utf8"), "good");
+  assert.equal(await put(store, "precious"), digest);
+  assert.equal(readFileSync(store.content.path(scope, digest), "utf8"), "precious");
+});
+
+it("a blob whose file has vanished is reported once and can be fetched again", async () => {
+  await using temporary = await temporaryStore();
+  const digest = await put(temporary.store, "gone");
+  rmSync(temporary.store.content.path(scope, digest));
+  await fails(() => temporary.store.content.reader(scope, digest), "data-loss");
+  assert.equal(await put(temporary.store, "gone"), digest);
+});
+
+it("files that nobody knows go when the store is opened", async () => {
+  await using temporary = await temporaryStore();
+  const top = join(temporary.root, "io.containerd.content.v1.content");
+  writeFileSync(join(top, "blobs/sha256", "f".repeat(64)), "orphan");
+  writeFileSync(join(top, "ingest/orphan"), "");
+  await temporary.reopen();
+  assert.deepEqual(readdirSync(join(top, "blobs/sha256")), []);
+  assert.deepEqual(readdirSync(join(top, "ingest")), []);
+});
