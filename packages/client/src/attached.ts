@@ -57,10 +57,14 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   // The first process's terminal is made with it, another's when it starts.
   const early = target.execId === "";
   if (terminal && early) followSize(resize);
-  await signals.guard(start(connection, target));
+  const started = start(connection, target);
+  // Its output may be seen before the answer to the start is: a signal from then on is meant for the process.
+  signals.forward((signal) => {
+    const send = () => sendSignal(session, target, signal);
+    started.then(send, () => {});
+  });
+  await started;
   if (terminal && !early) followSize(resize);
-
-  signals.forward((signal) => sendSignal(session, target, signal));
   const detached = new Promise<null>((resolve) => {
     stdio.pumpInput((reason) => {
       if (reason === "detach") resolve(null);

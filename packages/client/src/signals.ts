@@ -19,7 +19,7 @@ const ending: readonly number[] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
 const insistence = 3;
 
 /**
- * Until `forward` is called, a signal that ends makes `guard` throw Interrupted, and a second one ends the program.
+ * Until `forward` is called (there is no process yet), a signal that ends makes `guard` throw Interrupted, and a second one ends the program.
  * From then on every signal goes to the process.
  */
 export class Signals {

@@ -1,4 +1,7 @@
+import { failedPrecondition, isNotFound } from "@berth/base";
+import { Status } from "@berth/proto/containerd/v1/types";
 import { command } from "../command.ts";
+import type { Api } from "../connection.ts";
 import { expectNames, forEachName } from "../each.ts";
 
 export const start = command({
@@ -10,10 +13,24 @@ export const start = command({
   run(session, _values, names) {
     expectNames(names, "the container to start");
     return forEachName(session, names, async (id) => {
-      const { engine, tasks } = session.connection.api;
-      await engine.createTask({ id, log: true });
-      await tasks.start({ containerId: id });
+      const { api } = session.connection;
+      const status = await statusOf(api, id);
+      if (status === Status.STOPPED) await api.tasks.delete({ containerId: id });
+      else if (status !== null && status !== Status.CREATED)
+        throw failedPrecondition(`container ${JSON.stringify(id)} runs already`);
+      if (status !== Status.CREATED) await api.engine.createTask({ id, log: true });
+      await api.tasks.start({ containerId: id });
       return id;
     });
   },
 });
+
+/** The state of the container's first process; null where it has none. */
+async function statusOf({ tasks }: Api, containerId: string): Promise<number | null> {
+  try {
+    return (await tasks.get({ containerId })).process?.status ?? null;
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}

@@ -1,0 +1,318 @@
+// The real client, supervisor, shim and runtime.
+import assert from "node:assert/strict";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { after, afterEach, before, describe, it } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
+import { type Berthd, startBerthd } from "../support/berthd.ts";
+import { writeBusyboxImage } from "../support/image.ts";
+import { mountsBelow, processesNaming } from "../support/leftovers.ts";
+import { type Berth, berthAt } from "./berth.ts";
+import { berthOnTerminal, onTerminal } from "./terminal.ts";
+
+const MiB = 1024 * 1024;
+let berthd: Berthd;
+let berth: Berth;
+let folder: string;
+
+before(async () => {
+  folder = mkdtempSync("/tmp/berth-client-test.");
+  berthd = await startBerthd();
+  berth = await berthAt(berthd.address);
+  const archive = join(folder, "busybox.tar");
+  writeBusyboxImage(archive, { format: "oci", name: "docker.io/library/busybox:latest" });
+  const imported = await berth("image", "import", archive);
+  assert.deepEqual(imported, { code: 0, stdout: "docker.io/library/busybox:latest\n", stderr: "" });
+});
+
+after(async () => {
+  await berthd?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+// What a failed test leaves must not fail the next one.
+afterEach(async () => {
+  const { stdout } = await berth("ps", "-aq");
+  if (stdout !== "") await berth("rm", "-f", ...stdout.trim().split("\n"));
+});
+
+/** No container, FIFO, shim or root file system of a container. */
+async function nothingLeft(): Promise<void> {
+  assert.equal((await berth("ps", "-aq")).stdout, "");
+  const fifos = join(berthd.dir, "fifo");
+  assert.deepEqual(existsSync(fifos) ? readdirSync(fifos) : [], []);
+  assert.deepEqual(mountsBelow(berthd.dir), []);
+  // A shim answers before it ends.
+  for (let i = 0; i < 100 && shims().length > 0; i++) await delay(20);
+  assert.deepEqual(shims(), []);
+}
+const shims = () => processesNaming(berthd.dir).filter(({ command }) => command.includes("shim"));
+
+describe("berth run", () => {
+  it("passes on output, stdin and the exit code, and leaves nothing", async () => {
+    assert.deepEqual(await berth("run", "--rm", "busybox", "sh", "-c", "echo out; echo err >&2; exit 3"), {
+      code: 3,
+      stdout: "out\n",
+      stderr: "err\n",
+    });
+    const { child, ended } = berth.start("run", "--rm", "-i", "busybox", "wc", "-c");
+    child.stdin?.end("x".repeat(3 * MiB));
+    assert.deepEqual(await ended, { code: 0, stdout: `${3 * MiB}\n`, stderr: "" });
+    await nothingLeft();
+  });
+
+  it("all of 64 MiB of output arrives", async () => {
+    const { code, stdout } = await berth("run", "--rm", "busybox", "head", "-c", String(64 * MiB), "/dev/zero");
+    assert.deepEqual([code, stdout.length], [0, 64 * MiB]);
+  });
+
+  it("a death by signal is 128 and its number", async () => {
+    assert.equal((await berth("run", "--rm", "busybox", "sh", "-c", "kill -KILL $$ & sleep 5; wait")).code, 0);
+    const { child, ended, said } = berth.start(
+      ..."run --rm busybox sh -c".split(" "),
+      'trap "exit 9" TERM; echo ready; while :; do sleep 0.1; done',
+    );
+    await said("ready");
+    child.kill("SIGTERM");
+    assert.equal((await ended).code, 9);
+    await nothingLeft();
+  });
+
+  it("the third interrupt kills a container that ignores them, and it is removed", async () => {
+    const { child, ended, said } = berth.start(
+      ..."run --rm busybox sh -c".split(" "),
+      "trap '' INT; echo ready; sleep 60",
+    );
+    await said("ready");
+    for (let i = 0; i < 3; i++) {
+      child.kill("SIGINT");
+      await delay(100);
+    }
+    assert.equal((await ended).code, 137);
+    await nothingLeft();
+  });
+
+  for (const [command, code] of [
+    ["nope", 127],
+    ["/nope/nope", 127],
+    ["/etc/passwd", 126],
+    ["/etc", 126],
+  ] as const)
+    it(`ends with ${code} for ${command}, and leaves nothing`, async () => {
+      const ended = await berth("run", "--rm", "busybox", command);
+      assert.equal(ended.code, code, ended.stderr);
+      assert.match(ended.stderr, /^berth: [^\n]*\n$/);
+      assert.ok(ended.stderr.includes(command), ended.stderr);
+      await nothingLeft();
+    });
+
+  it("an image that is not there is named", async () => {
+    const { code, stderr } = await berth("run", "--rm", "nothere", "true");
+    assert.equal(code, 125);
+    assert.match(stderr, /^berth: [^\n]*nothere[^\n]*\n$/);
+    await nothingLeft();
+  });
+
+  it("options reach the container", async () => {
+    const inside = await berth(
+      ..."run --rm -e A=1 -w /tmp --hostname host7 -u 7:8 --read-only".split(" "),
+      ..."-v /tmp:/mine:ro --mount type=tmpfs,target=/scratch --memory 64m --cpus 0.5 --pids-limit 50".split(" "),
+      ..."busybox sh -c".split(" "),
+      "echo $A; pwd; hostname; id -u; id -g; touch /x 2>/dev/null || echo read-only; grep -c ' /mine ' /proc/mounts; grep -c ' /scratch tmpfs' /proc/mounts",
+    );
+    assert.deepEqual(inside, { code: 0, stdout: "1\n/tmp\nhost7\n7\n8\nread-only\n1\n1\n", stderr: "" });
+  });
+});
+
+describe("a container in the background", () => {
+  it("is listed, logged, executed in, stopped, started and removed", async () => {
+    const script = "echo started; trap 'exit 4' TERM; while :; do sleep 0.05; done";
+    assert.equal(
+      (await berth("run", "-d", "--name", "web", "--label", "a=b", "busybox", "sh", "-c", script)).stdout,
+      "web\n",
+    );
+    const [row] = (await berth("ps", "--json")).stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [row.id, row.status, row.exitStatus, row.command[0], row.labels.a],
+      ["web", "running", null, "sh", "b"],
+    );
+    assert.match(
+      (await berth("ps")).stdout,
+      /^ID +IMAGE +COMMAND +CREATED +STATUS +PID\nweb +\S*busybox\S* +sh -c echo/,
+    );
+    assert.deepEqual(await berth("exec", "web", "sh", "-c", "echo in; exit 5"), {
+      code: 5,
+      stdout: "in\n",
+      stderr: "",
+    });
+    assert.equal((await berth("exec", "web", "nope")).code, 127);
+    const typed = berth.start("exec", "-i", "web", "cat");
+    typed.child.stdin?.end("typed");
+    assert.equal((await typed.ended).stdout, "typed");
+    const logs = berth.start("logs", "-f", "web");
+    await logs.said("started\n");
+    assert.equal((await berth("rm", "web")).code, 125);
+    const waiting = berth("wait", "web");
+    assert.deepEqual(await berth("stop", "web"), { code: 0, stdout: "web\n", stderr: "" });
+    assert.equal((await waiting).stdout, "4\n");
+    assert.equal((await logs.ended).code, 0);
+    assert.match((await berth("ps", "-a")).stdout, /exited \(4\) (?:just now|\d+ seconds? ago)/);
+    JSON.parse((await berth("inspect", "web")).stdout);
+    assert.deepEqual(await berth("start", "web"), { code: 0, stdout: "web\n", stderr: "" });
+    assert.deepEqual(await berth("kill", "web"), { code: 0, stdout: "web\n", stderr: "" });
+    assert.equal((await berth("wait", "web")).stdout, "137\n");
+    assert.deepEqual(await berth("rm", "web"), { code: 0, stdout: "web\n", stderr: "" });
+    const twice = await berth("rm", "web");
+    assert.deepEqual([twice.code, /"web"/.test(twice.stderr)], [125, true]);
+    await nothingLeft();
+  });
+
+  it("the last lines of a log can be asked for", async () => {
+    await berth("run", "-d", "--name", "count", "busybox", "seq", "100");
+    await berth("wait", "count");
+    assert.equal((await berth("logs", "-n", "3", "count")).stdout, "98\n99\n100\n");
+    assert.equal((await berth("logs", "count")).stdout, Array.from({ length: 100 }, (_, i) => `${i + 1}\n`).join(""));
+    assert.equal((await berth("rm", "count")).code, 0);
+  });
+});
+
+describe("events", () => {
+  it("a container's life is told in order", async () => {
+    const events = berth.start("events", "--json", "topic~=|^/tasks/|");
+    await delay(300); // there is no sign that the subscription stands
+    await berth("run", "--rm", "--name", "seen", "busybox", "true");
+    await events.said("/tasks/delete");
+    events.child.kill("SIGINT");
+    const lines = (await events.ended).stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      lines.filter(({ event }) => event.containerId === "seen").map(({ topic }) => topic),
+      ["/tasks/create", "/tasks/start", "/tasks/exit", "/tasks/delete"],
+    );
+  });
+});
+
+describe("on a terminal", () => {
+  it("run -it is a shell with the terminal's size, which it follows", async () => {
+    const shell = await berthOnTerminal(berthd.address, ["run", "--rm", "-it", "busybox", "sh"], {
+      cols: 91,
+      rows: 33,
+    });
+    await shell.expect("# ");
+    shell.type("stty size; tty\r");
+    await shell.expect("33 91");
+    shell.pty.resize(100, 40);
+    for (let i = 0; i < 40 && !shell.screen().includes("40 100"); i++) {
+      shell.type("stty size\r");
+      await delay(50);
+    }
+    await shell.expect("40 100");
+    shell.type("sleep 60\r");
+    await delay(200);
+    shell.type("\x03echo after $?\r"); // ctrl-c interrupts what runs in the container, not the client
+    await shell.expect("after 130");
+    shell.type("exit 6\r");
+    assert.equal((await shell.exited).exitCode, 6);
+    await nothingLeft();
+  });
+
+  it("exec -it works the same", async () => {
+    await berth("run", "-d", "--name", "inside", "busybox", "sleep", "1000");
+    const shell = await berthOnTerminal(berthd.address, ["exec", "-it", "inside", "sh"], { cols: 70, rows: 20 });
+    await shell.expect("# ");
+    shell.type("stty size\r");
+    await shell.expect("20 70");
+    shell.type("exit 3\r");
+    assert.equal((await shell.exited).exitCode, 3);
+    await berth("rm", "-f", "inside");
+    await nothingLeft();
+  });
+
+  it("ctrl-p ctrl-q leaves the container running", async () => {
+    const shell = await berthOnTerminal(berthd.address, ["run", "-it", "--name", "left", "busybox", "sh"]);
+    await shell.expect("# ");
+    shell.type("\x10\x11");
+    await shell.expect("detached from left");
+    assert.equal((await shell.exited).exitCode, 0);
+    assert.equal((await berth("ps", "-q")).stdout, "left\n");
+    assert.equal((await berth("rm", "-f", "left")).code, 0);
+    await nothingLeft();
+  });
+
+  it("the terminal is put back, whatever ended the client", async () => {
+    const program = process.env.BERTH_BIN ?? "dist/bin/berth";
+    const shell = onTerminal("/bin/sh", [], {
+      ...process.env,
+      BERTH_ADDRESS: berthd.address,
+      PS1: "@ ",
+      PATH: process.env.PATH,
+    });
+    await shell.expect("@ ");
+    shell.type("stty -g > /tmp/before.$$; echo pid=$$.\r");
+    await shell.expect("@ ");
+    for (const [command, keys] of [
+      ["run --rm -it busybox sh", "exit 0\r"],
+      ["run --rm -it busybox sh", "kill -9 $$; exit\r"],
+      ["run -it --name kept busybox sh", "\x10\x11"],
+    ]) {
+      shell.type(`${program} ${command}\r`);
+      await shell.expect("# ");
+      shell.type(keys ?? "");
+      await shell.expect("@ ");
+      shell.type('stty -g | cmp - /tmp/before.$$ && echo same-"settings"\r');
+      await shell.expect("same-settings");
+      await shell.expect("@ ");
+    }
+    shell.type("rm /tmp/before.$$; exit\r");
+    await shell.exited;
+    assert.equal((await berth("rm", "-f", "kept")).code, 0);
+    await nothingLeft();
+  });
+});
+
+describe("a supervisor that is killed", () => {
+  it("while a container runs in the foreground: the client goes on with the next one", async () => {
+    const { ended, said } = berth.start(
+      ..."run --rm busybox sh -c".split(" "),
+      "for i in $(seq 30); do echo $i; sleep 0.1; done; exit 7",
+    );
+    await said("5\n");
+    await berthd.end();
+    await said("15\n");
+    await berthd.restart();
+    const { code, stdout, stderr } = await ended;
+    assert.equal(stdout, Array.from({ length: 30 }, (_, i) => `${i + 1}\n`).join(""));
+    assert.equal(code, 7);
+    assert.equal(stderr, "berth: berthd has gone; waiting for it to come back\n");
+    await nothingLeft();
+  });
+
+  it("while a container in the background writes: its log has every line, and its end is known", async () => {
+    await berth(
+      "run",
+      "-d",
+      "--name",
+      "writer",
+      "busybox",
+      "sh",
+      "-c",
+      "for i in $(seq 20); do echo $i; sleep 0.05; done; exit 7",
+    );
+    const logs = berth.start("logs", "-f", "writer");
+    const waiting = berth("wait", "writer");
+    await logs.said("3\n");
+    await berthd.end();
+    await delay(1500);
+    await berthd.restart();
+    assert.equal((await waiting).stdout, "7\n");
+    assert.equal((await logs.ended).stdout, Array.from({ length: 20 }, (_, i) => `${i + 1}\n`).join(""));
+    assert.match((await berth("ps", "-a")).stdout, /exited \(7\)/);
+    await berth("rm", "writer");
+    await nothingLeft();
+  });
+});
