@@ -1,0 +1,155 @@
+// `npm run bench`: berth beside Debian's containerd and bare runc, in one run, taking turns. Prints the table and
+// writes it into README.md. `--quick` takes a tenth of the rounds and writes nothing.
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { cpus, release } from "node:os";
+import { join, resolve } from "node:path";
+import { startBerthd } from "../test/support/berthd.ts";
+import { makeRootfs } from "../test/support/bundle.ts";
+import { startContainerd } from "../test/support/containerd.ts";
+import { memoryOf, processesOf } from "./bench/memory.ts";
+import { format, interleave, ratios, type Sample, sample } from "./bench/statistics.ts";
+import { writeBusyboxImage } from "./busybox-image.ts";
+import { idleShim } from "./idle-shim.ts";
+
+const top = resolve(import.meta.dirname, "..");
+const quick = process.argv.includes("--quick");
+const rounds = quick ? 5 : 40;
+const image = "docker.io/library/busybox:latest";
+const client = join(top, "dist/bin/berth");
+const ownShim = join(top, "dist/bin/containerd-shim-berth-v2");
+const goShim = realpathSync("/usr/bin/containerd-shim-runc-v2");
+
+interface Row {
+  readonly what: string;
+  readonly ours: string;
+  readonly theirs: string;
+  readonly ratio: string;
+  readonly goal: string;
+}
+const rows: Row[] = [];
+
+const row = (what: string, unit: string, ours: readonly number[], theirs: readonly number[], goal: string): void => {
+  const show = (values: Sample) => `${format(values)} ${unit}`;
+  rows.push({
+    what,
+    ours: show(sample(ours)),
+    theirs: show(sample(theirs)),
+    ratio: format(ratios(ours, theirs)),
+    goal,
+  });
+  console.log(rows.at(-1));
+};
+
+/** Runs a command to its end, which must be good. Milliseconds. */
+function time(command: string, args: readonly string[]): number {
+  const started = performance.now();
+  const { status, error, stderr } = spawnSync(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${command} ${args.join(" ")}: exit ${status}: ${stderr}`);
+  return performance.now() - started;
+}
+
+const folder = mkdtempSync("/run/berth-bench-");
+try {
+  const archive = join(folder, "busybox.tar");
+  await writeBusyboxImage(archive, { format: "oci", name: image });
+  const bundle = join(folder, "bundle");
+  mkdirSync(bundle);
+  makeRootfs(join(bundle, "rootfs"));
+  // What containerd's client would run.
+  const spec = JSON.parse(execFileSync("ctr", ["oci", "spec"], { encoding: "utf8" }));
+  spec.process.args = ["true"];
+  spec.process.env = ["PATH=/bin"];
+  spec.linux.cgroupsPath = "/berth-bench/bare";
+  writeFileSync(join(bundle, "config.json"), JSON.stringify(spec));
+
+  await using containerd = await startContainerd();
+  await using berthd = await startBerthd();
+  execFileSync("ctr", ["-a", containerd.address, "images", "import", archive], { stdio: "ignore" });
+  execFileSync(client, ["-a", berthd.address, "image", "import", archive], { stdio: "ignore" });
+
+  let count = 0;
+  const name = () => `b${process.pid}x${count++}`;
+  const ctr = (...args: string[]) => time("ctr", ["-a", containerd.address, ...args]);
+  const berth = (...args: string[]) => time(client, ["-a", berthd.address, ...args]);
+
+  // Memory: ten containers each, at rest.
+  const sleepers = Array.from({ length: 10 }, () => name());
+  for (const id of sleepers) {
+    ctr("run", "-d", image, `c${id}`, "sleep", "1000");
+    berth("run", "-d", "--name", id, image, "sleep", "1000");
+  }
+  const memory = (shim: string, address: string) => processesOf(shim, address).map(memoryOf);
+  const ours = memory(ownShim, berthd.address);
+  const theirs = memory(goShim, containerd.address);
+  if (ours.length !== 10 || theirs.length !== 10) throw new Error(`${ours.length} and ${theirs.length} shims, not 10`);
+  for (const [key, label, goal] of [
+    ["rss", "shim RSS, 10 containers", "< 3.45 MB"],
+    ["pss", "shim PSS, 10 containers", "≤ 0.33×"],
+    ["uss", "shim USS, 10 containers", ""],
+  ] as const) {
+    const mb = (list: typeof ours) => list.map((entry) => entry[key] / 1024);
+    row(label, "MB", mb(ours), mb(theirs), goal);
+  }
+
+  // exec into one of them.
+  const target = sleepers[0] as string;
+  const exec = await interleave(rounds, {
+    ours: async () => berth("exec", target, "true"),
+    theirs: async () => ctr("tasks", "exec", "--exec-id", name(), `c${target}`, "true"),
+  });
+  row("`berth exec` / `ctr tasks exec`", "ms", exec.ours, exec.theirs, "≤ 0.5×");
+  for (const id of sleepers) {
+    ctr("tasks", "kill", "-s", "KILL", `c${id}`);
+    berth("rm", "-f", id);
+  }
+
+  // Launch of the shim alone.
+  const launch = async (shim: string) => {
+    await using shimProcess = await idleShim(shim, join(folder, "s"));
+    return shimProcess.startMs;
+  };
+  const start = await interleave(rounds, { ours: () => launch(ownShim), theirs: () => launch(goShim) });
+  row("shim `start` to a ready socket", "ms", start.ours, start.theirs, "");
+
+  // A whole container.
+  const run = await interleave(rounds, {
+    ours: async () => berth("run", "--rm", image, "true"),
+    theirs: async () => ctr("run", "--rm", image, name(), "true"),
+    bare: async () => time("runc", ["--root", join(folder, "runc"), "run", "--bundle", bundle, name()]),
+  });
+  row("`berth run --rm IMAGE true` / `ctr run --rm`", "ms", run.ours, run.theirs, "≤ 0.4×");
+  const over = run.ours.map((value, index) => value - (run.bare[index] ?? Number.NaN));
+  row("the same / bare `runc run`", "ms", run.ours, run.bare, "");
+  rows.push({
+    what: "the same, over bare `runc run`",
+    ours: `${format(sample(over))} ms`,
+    theirs: "",
+    ratio: "",
+    goal: "≤ 20 ms",
+  });
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+const version = (command: string, ...args: string[]) =>
+  /\d+\.\d+\.\d+/.exec(execFileSync(command, args, { encoding: "utf8" }))?.[0] ?? "?";
+const table = [
+  `${rounds} rounds, taking turns, on ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}; containerd ` +
+    `${version("containerd", "--version")}, runc ${version("runc", "--version")} under both.`,
+  "",
+  "| | berth | containerd | ratio | goal |",
+  "|---|---|---|---|---|",
+  ...rows.map((entry) => `| ${entry.what} | ${entry.ours} | ${entry.theirs} | ${entry.ratio} | ${entry.goal} |`),
+].join("\n");
+console.log(`\n${table}`);
+if (!quick) {
+  const path = join(top, "README.md");
+  const text = readFileSync(path, "utf8");
+  const replaced = text.replace(
+    /<!-- bench:start -->[\s\S]*<!-- bench:end -->/,
+    `<!-- bench:start -->\n${table}\n<!-- bench:end -->`,
+  );
+  writeFileSync(path, replaced);
+}

@@ -1,0 +1,53 @@
+// What a test may have left on the machine: processes, mounts, cgroups and files that name its own folder.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Live processes (not zombies) whose command line or environment-independent cwd names the text. */
+export function processesNaming(text: string): { pid: number; command: string }[] {
+  const found: { pid: number; command: string }[] = [];
+  for (const name of readdirSync("/proc")) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === process.pid) continue;
+    try {
+      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
+      // A zombie has an empty command line.
+      if (command.includes(text)) found.push({ pid, command });
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code !== "ENOENT" && code !== "ESRCH") throw error;
+    }
+  }
+  return found;
+}
+
+/** Mount points at or below the folder. */
+export function mountsBelow(folder: string): string[] {
+  return readFileSync("/proc/self/mountinfo", "utf8")
+    .split("\n")
+    .map((line) => line.split(" ")[4] ?? "")
+    .filter((point) => point === folder || point.startsWith(`${folder}/`));
+}
+
+/** Cgroup directories of this name at the top of any hierarchy, version 1 or 2, that still have a child. */
+export function cgroupsOf(namespace: string): string[] {
+  const found: string[] = [];
+  const root = "/sys/fs/cgroup";
+  for (const hierarchy of ["", ...readdirSync(root)]) {
+    const folder = join(root, hierarchy, namespace);
+    if (!existsSync(folder)) continue;
+    for (const entry of readdirSync(folder, { withFileTypes: true }))
+      if (entry.isDirectory()) found.push(join(folder, entry.name));
+  }
+  return found;
+}
+
+/** Bundles of tasks below a state directory. */
+export function bundlesBelow(state: string): string[] {
+  const tasks = join(state, "io.containerd.runtime.v2.task");
+  if (!existsSync(tasks)) return [];
+  return readdirSync(tasks).flatMap((namespace) =>
+    readdirSync(join(tasks, namespace))
+      .filter((name) => !name.startsWith("."))
+      .map((name) => join(namespace, name)),
+  );
+}
