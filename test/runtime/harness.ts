@@ -1,10 +1,10 @@
 // One runtime on directories of its own, with a ttrpc server for the events of its shims, and containers
 // made of nothing but busybox.
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { type Log, notFound, systemClock } from "@berth/base";
 import { toDate, topics, typeUrls, unpackAny } from "@berth/proto";
 import { TaskExit } from "@berth/proto/containerd/events";
@@ -16,6 +16,7 @@ import { createServer } from "@berth/ttrpc";
 import { bundlesBelow, cgroupsOf, mountsBelow, processesNaming } from "../support/leftovers.ts";
 
 export interface Host extends AsyncDisposable {
+  readonly directory: string;
   readonly namespace: string;
   readonly state: string;
   /** The runtime that is open now. */
@@ -39,6 +40,8 @@ export interface Host extends AsyncDisposable {
 export interface HostOptions {
   readonly shim: string;
   readonly timeouts?: Partial<Timeouts>;
+  /** Directory and namespace of another host, which has ended without closing. */
+  readonly like?: { readonly directory: string; readonly namespace: string };
 }
 
 const stderrLog = (fields: object = {}): Log => {
@@ -56,9 +59,9 @@ const stderrLog = (fields: object = {}): Log => {
 
 let hosts = 0;
 
-export async function openHost({ shim, timeouts = {} }: HostOptions): Promise<Host> {
-  const top = mkdtempSync(join(tmpdir(), "berth-rt-"));
-  const namespace = `rt-${process.pid}-${++hosts}`;
+export async function openHost({ shim, timeouts = {}, like }: HostOptions): Promise<Host> {
+  const top = like?.directory ?? mkdtempSync(join(tmpdir(), "berth-rt-"));
+  const namespace = like?.namespace ?? `rt-${process.pid}-${++hosts}`;
   const state = join(top, "s");
   const ttrpcAddress = join(top, "b.sock.ttrpc");
   const specs = new Map<string, Any>();
@@ -67,6 +70,8 @@ export async function openHost({ shim, timeouts = {} }: HostOptions): Promise<Ho
   let current: { runtime: Runtime; end(): Promise<void> } | null = null;
 
   const open = async () => {
+    // Left by a host that was killed.
+    rmSync(ttrpcAddress, { force: true });
     const runtime = await openRuntime({
       root: join(top, "r"),
       state,
@@ -132,6 +137,7 @@ export async function openHost({ shim, timeouts = {} }: HostOptions): Promise<Ho
   };
 
   const host: Host = {
+    directory: top,
     namespace,
     state,
     get runtime() {
@@ -151,7 +157,7 @@ export async function openHost({ shim, timeouts = {} }: HostOptions): Promise<Ho
         .map((envelope) => unpackAny(TaskExit, envelope.event) as TaskExit)
         .filter((exit) => exit.containerId === id),
     container(id, args) {
-      specs.set(id, specOf(join(top, "rootfs"), namespace, id, args));
+      specs.set(id, specOf(namespace, id, args));
     },
     create: (id) =>
       now().runtime.tasks.create(namespace, {
@@ -195,9 +201,13 @@ export async function openHost({ shim, timeouts = {} }: HostOptions): Promise<Ho
       }
       await now().end();
       rmSync(top, { recursive: true, force: true });
+      // What runtimes leave on purpose: the parents of what they made.
+      const cgroups = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name, namespace));
+      for (const parent of [...cgroups, join("/run/containerd/runc", namespace)])
+        if (existsSync(parent)) rmdirSync(parent);
     },
   };
-  makeRootfs(join(top, "rootfs"));
+  if (like === undefined) makeRootfs(join(top, "rootfs"));
   return host;
 }
 
@@ -207,7 +217,7 @@ function makeRootfs(root: string): void {
   for (const name of ["sh", "sleep", "true", "cat", "echo"]) symlinkSync("busybox", join(root, "bin", name));
 }
 
-function specOf(_rootfs: string, namespace: string, id: string, args: readonly string[]): Any {
+function specOf(namespace: string, id: string, args: readonly string[]): Any {
   const capabilities = ["CAP_KILL", "CAP_SETUID", "CAP_SETGID"];
   const spec = {
     ociVersion: "1.0.2",
@@ -233,7 +243,6 @@ function specOf(_rootfs: string, namespace: string, id: string, args: readonly s
 }
 
 function readRuncState(namespace: string): string[] {
-  const { readdirSync } = process.getBuiltinModule("node:fs");
   try {
     return readdirSync(join("/run/containerd/runc", namespace));
   } catch {
@@ -246,5 +255,3 @@ export function parentOf(pid: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
   return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
 }
-
-export { dirname };

@@ -7,6 +7,7 @@ import { removeBundle } from "./bundle.ts";
 import { deleteLeftovers, killContainer, killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import type { LiveTask } from "./live-task.ts";
+import { removeCgroup } from "./remove-cgroup.ts";
 import type { Exit } from "./types.ts";
 
 const burials = new WeakMap<LiveTask, Promise<Exit>>();
@@ -36,7 +37,10 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
   await killShim(context, directories, journal);
   const reply = await deleteLeftovers(context, directories, journal);
   // Where the command failed, nobody has ended the container yet.
-  if (reply === null) killContainer(journal);
+  if (reply === null) {
+    killContainer(journal);
+    await removeCgroup(directories);
+  }
   const exit = exitOf(context, task, reply, force);
   // In one step: who is told of the exit finds no task, and who finds no task was told.
   if (registry.find(namespace, id) === task) {

@@ -5,6 +5,7 @@ import { deleteLeftovers, killContainer, killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
 import type { Journal } from "./journal.ts";
+import { removeCgroup } from "./remove-cgroup.ts";
 import type { ShimLink } from "./shim-link.ts";
 
 /** How far a create came. */
@@ -28,6 +29,7 @@ export async function rollBack(context: Context, attempt: Attempt): Promise<void
       await killShim(context, bundle, journal);
       await deleteLeftovers(context, bundle, journal);
     }
+    if (journal !== null) await removeCgroup(bundle);
     attempt.shimLog?.[Symbol.dispose]();
     await removeBundle(bundle);
   } catch (err) {
