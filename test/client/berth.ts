@@ -21,6 +21,9 @@ export async function berthProgram(): Promise<string> {
   });
 }
 
+/** Runtimes and cgroups know a container by namespace and id, whichever supervisor it belongs to. */
+export const testNamespace: string = `client-test-${process.pid}`;
+
 export interface Ended {
   /** Exit code; null where a signal ended it. */
   readonly code: number | null;
@@ -42,11 +45,11 @@ export interface Berth {
 }
 
 /** The client for the supervisor at an address. A run that takes more than a minute is killed and fails its test. */
-export async function berthAt(address: string): Promise<Berth> {
+export async function berthAt(address: string, namespace = testNamespace): Promise<Berth> {
   const program = await berthProgram();
   const start = (...args: string[]): Started => {
     const child = spawn(program, args, {
-      env: { ...process.env, BERTH_ADDRESS: address, BERTH_NAMESPACE: undefined },
+      env: { ...process.env, BERTH_ADDRESS: address, BERTH_NAMESPACE: namespace },
       stdio: ["pipe", "pipe", "pipe"],
       timeout: 60_000,
       killSignal: "SIGKILL",

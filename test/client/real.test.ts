@@ -1,13 +1,13 @@
 // The real client, supervisor, shim and runtime.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { type Berthd, startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
-import { type Berth, berthAt } from "./berth.ts";
+import { type Berth, berthAt, testNamespace } from "./berth.ts";
 import { berthOnTerminal, onTerminal } from "./terminal.ts";
 
 const MiB = 1024 * 1024;
@@ -28,6 +28,9 @@ before(async () => {
 after(async () => {
   await berthd?.stop();
   rmSync(folder, { recursive: true, force: true });
+  // runc keeps an empty directory for each namespace; one with something in it is a container left over.
+  const runc = `/run/containerd/runc/${testNamespace}`;
+  if (existsSync(runc)) rmdirSync(runc);
 });
 
 // What a failed test leaves must not fail the next one.
@@ -249,6 +252,7 @@ describe("on a terminal", () => {
     const shell = onTerminal("/bin/sh", [], {
       ...process.env,
       BERTH_ADDRESS: berthd.address,
+      BERTH_NAMESPACE: testNamespace,
       PS1: "@ ",
       PATH: process.env.PATH,
     });

@@ -1,6 +1,6 @@
 // The real client on a real terminal.
 import { type IPty, spawn } from "node-pty";
-import { berthProgram } from "./berth.ts";
+import { berthProgram, testNamespace } from "./berth.ts";
 
 export interface OnTerminal {
   readonly pty: IPty;
@@ -17,7 +17,12 @@ export async function berthOnTerminal(
   args: readonly string[],
   size = { cols: 80, rows: 24 },
 ): Promise<OnTerminal> {
-  return onTerminal(await berthProgram(), args, { ...process.env, BERTH_ADDRESS: address }, size);
+  return onTerminal(
+    await berthProgram(),
+    args,
+    { ...process.env, BERTH_ADDRESS: address, BERTH_NAMESPACE: testNamespace },
+    size,
+  );
 }
 
 export function onTerminal(
