@@ -124,9 +124,33 @@ export function walkTree(top: string, options: { times?: boolean } = {}): string
   return lines;
 }
 
-/** Extended attributes of everything below a directory, as getfattr prints them. */
-export const xattrsBelow = (top: string): string =>
-  execFileSync("getfattr", ["-R", "-h", "-d", "-m", "^(user|security)", "-e", "hex", "."], {
-    cwd: top,
+/**
+ * What GNU tar says about everything that the mounts show: names, kinds, modes, owners, times, links, contents and
+ * extended attributes. Mounted in a namespace of its own, so that nothing can be left behind.
+ */
+export function tarOf(mounts: readonly Mount[]): Buffer {
+  const point = mkdtempSync("/tmp/berth-unpack-view-");
+  try {
+    const [mount] = mounts;
+    if (mount === undefined || mounts.length > 1) throw new Error("one mount is expected");
+    const options = mount.options.join(",");
+    const list = "find . -mindepth 1 -print0 | sort -z";
+    const write =
+      "tar --no-recursion --null --format=posix --pax-option=delete=atime,delete=ctime " +
+      "--xattrs --xattrs-include='user.*' --xattrs-include='security.*' -cf - -T -";
+    const script = `mount -t "$0" "$1" "$2" -o "$3" && cd "$2" && ${list} | ${write}`;
+    const type = mount.type === "bind" ? "none" : mount.type;
+    return execFileSync("unshare", ["-m", "sh", "-ec", script, type, mount.source, point, options], {
+      maxBuffer: 1 << 28,
+    });
+  } finally {
+    rmSync(point, { recursive: true });
+  }
+}
+
+/** A tar as text that shows where two differ. */
+export const listTar = (tar: Buffer): string[] =>
+  execFileSync("tar", ["--full-time", "--numeric-owner", "--xattrs", "-tvvf", "-"], {
+    input: tar,
     encoding: "utf8",
-  });
+  }).split("\n");

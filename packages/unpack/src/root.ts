@@ -4,6 +4,9 @@ import { type Fd, isCode, S, tree } from "@berth/host";
 /** As many links as the kernel follows in one path (path_resolution(7)). */
 const MAX_LINKS = 40;
 
+/** (uid_t)-1: chown(2) leaves the owner as it is. */
+const UNCHANGED = 0xffffffff;
+
 /** A directory inside the root and a name in it: where a member goes. */
 export interface Place {
   readonly directory: Fd;
@@ -94,6 +97,8 @@ export class Root implements Disposable {
         return this.#ensure([...target, ...parts.slice(depth + 1)], links + 1);
       }
       tree.mkdir(above, name, 0o755);
+      // A setgid directory gives new ones its group and its bit; containerd keeps the one and takes the other away.
+      tree.setAttributes(above, name, UNCHANGED, UNCHANGED, 0o755);
       directory = tree.openDirectory(above, name);
     }
     return this.#keep(path, directory);

@@ -1,0 +1,165 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import {
+  BerthError,
+  createTarReader,
+  decodeName,
+  encodeName,
+  encodeTarHeader,
+  paddedSize,
+  parsePax,
+  TAR_BLOCK,
+  type TarMember,
+} from "../src/index.ts";
+
+const plain: TarMember = {
+  name: "file",
+  type: "file",
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: { seconds: 0, nanoseconds: 0 },
+  link: "",
+  major: 0,
+  minor: 0,
+  xattrs: new Map(),
+};
+
+/** The members that a reader finds in a tar without bodies. */
+function read(tar: Uint8Array): TarMember[] {
+  const reader = createTarReader();
+  const members: TarMember[] = [];
+  for (let at = 0; at < tar.length; ) {
+    const step = reader.header(tar.subarray(at, at + TAR_BLOCK));
+    at += TAR_BLOCK;
+    if (step.at === "extension") {
+      reader.extension(tar.subarray(at, at + step.size));
+      at += paddedSize(step.size);
+    } else if (step.at === "member") {
+      members.push(step.member);
+      at += paddedSize(step.member.size);
+    }
+  }
+  return members;
+}
+
+const name = fc
+  .string({ unit: "grapheme", minLength: 1, maxLength: 200 })
+  .filter((text) => !/[\0/\ud800-\udfff]/.test(text));
+const member: fc.Arbitrary<TarMember> = fc.record(
+  {
+    name,
+    type: fc.constantFrom("file", "directory", "fifo"),
+    mode: fc.integer({ min: 0, max: 0o7777 }),
+    uid: fc.integer({ min: 0, max: 0xfffffffe }),
+    gid: fc.integer({ min: 0, max: 0xfffffffe }),
+    size: fc.constant(0),
+    mtime: fc.record({
+      seconds: fc.integer({ min: -(2 ** 35), max: 2 ** 35 }, { noNullPrototype: true }),
+      nanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
+    }),
+    link: fc.constant(""),
+    major: fc.constant(0),
+    minor: fc.constant(0),
+    xattrs: fc.uint8Array({ maxLength: 300 }).map((value) => new Map(value.length === 0 ? [] : [["user.x", value]])),
+  },
+  { noNullPrototype: true },
+);
+
+describe("tar headers", () => {
+  it("come back as they were written", () => {
+    fc.assert(
+      fc.property(member, (written) => {
+        const [found] = read(encodeTarHeader(written));
+        // fast-check makes records without a prototype.
+        assert.deepEqual(found, { ...written, mtime: { ...written.mtime } });
+      }),
+    );
+  });
+
+  it("are refused or read, whatever the bytes: nothing else is thrown", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 512, maxLength: 512 }), (bytes) => {
+        try {
+          createTarReader().header(bytes);
+        } catch (error) {
+          assert.ok(error instanceof BerthError, String(error));
+        }
+      }),
+    );
+  });
+
+  it("with one byte changed are refused or read", () => {
+    const header = encodeTarHeader({ ...plain, name: "some/file", size: 5, uid: 12 });
+    fc.assert(
+      fc.property(fc.nat(511), fc.integer({ min: 0, max: 255 }), (at, byte) => {
+        const changed = Uint8Array.from(header);
+        changed[at] = byte;
+        try {
+          createTarReader().header(changed);
+        } catch (error) {
+          assert.ok(error instanceof BerthError, String(error));
+        }
+      }),
+    );
+  });
+
+  for (const format of ["gnu", "posix", "ustar", "v7", "oldgnu"] as const)
+    it(`of GNU tar's format ${format} are read`, () => {
+      const long = format === "v7" || format === "ustar" ? "short" : `${"d".repeat(90)}/${"n".repeat(200)}`;
+      const script =
+        'mkdir -p "$2/$(dirname "$1")" && cd "$2" && echo hello > "$1" && ln -s target link && tar --sort=name --format="$0" --owner=7 --group=8 --mtime=@1600000000 -cf - .';
+      const dir = execFileSync("mktemp", ["-d"], { encoding: "utf8" }).trim();
+      try {
+        const tar = execFileSync("sh", ["-c", script, format, long, dir]);
+        const members = read(tar);
+        const file = members.find(({ type }) => type === "file");
+        assert.equal(file?.name, `./${long}`);
+        assert.deepEqual([file?.size, file?.uid, file?.gid, file?.mtime.seconds], [6, 7, 8, 1_600_000_000]);
+        assert.equal(members.find(({ type }) => type === "symlink")?.link, "target");
+      } finally {
+        execFileSync("rm", ["-r", dir]);
+      }
+    });
+
+  it("with numbers in base 256 are read", () => {
+    const header = encodeTarHeader(plain);
+    header.set([0x80, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0], 124);
+    header.fill(0x20, 148, 156);
+    header.set(
+      encodeName(
+        header
+          .reduce((sum, byte) => sum + byte, 0)
+          .toString(8)
+          .padStart(6, "0"),
+      ),
+      148,
+    );
+    const step = createTarReader().header(header);
+    assert.equal(step.at === "member" && step.member.size, 0x10_0000_0000);
+  });
+});
+
+describe("pax records", () => {
+  it("keep values of any bytes", () => {
+    const value = Uint8Array.of(0, 0xff, 0x0a, 0x3d);
+    const record = Uint8Array.from([...encodeName("10 k="), ...value, 0x0a]);
+    assert.deepEqual(parsePax(record).get("k"), value);
+  });
+
+  for (const text of ["5 a\n", "x a=b\n", "7 a=b\n", "6 a=b ", "0 a=b\n", "-6 a=b\n", "6a=b\n", "99999999999 a=b\n"])
+    it(`${JSON.stringify(text)} is malformed`, () => {
+      assert.throws(() => parsePax(encodeName(text)), /malformed/);
+    });
+});
+
+describe("file names", () => {
+  it("are any bytes, there and back", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => assert.deepEqual(encodeName(decodeName(bytes)), bytes)),
+    );
+  });
+});
