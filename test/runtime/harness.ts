@@ -1,7 +1,18 @@
 // One runtime on directories of its own, with a ttrpc server for the events of its shims, and containers
 // made of nothing but busybox.
 import assert from "node:assert/strict";
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -69,6 +80,13 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
   let wake = Promise.withResolvers<void>();
   let current: { runtime: Runtime; end(): Promise<void> } | null = null;
 
+  /** Where containerd's own shims listen (containerd pkg/shim, SocketAddress). */
+  const goSocket = (id: string) => {
+    const hash = createHash("sha256")
+      .update(join(top, "b.sock", namespace, id))
+      .digest("hex");
+    return join("/run/containerd/s", hash);
+  };
   const open = async () => {
     // Left by a host that was killed.
     rmSync(ttrpcAddress, { force: true });
@@ -187,6 +205,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
       assert.deepEqual(mountsBelow(top), [], "mounts");
       assert.deepEqual(cgroupsOf(namespace), [], "cgroups");
       assert.deepEqual(bundlesBelow(state), [], "bundles");
+      assert.deepEqual([...specs.keys()].map(goSocket).filter(existsSync), [], "sockets");
       assert.deepEqual(readRuncState(namespace), [], "runc's state");
     },
     async [Symbol.asyncDispose]() {

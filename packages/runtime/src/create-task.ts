@@ -6,6 +6,7 @@ import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
 import { type Bundle, bundleOf, createBundle } from "./bundle.ts";
 import { bury } from "./bury.ts";
 import type { Context } from "./context.ts";
+import { unlessAborted } from "./deadline.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
@@ -126,7 +127,7 @@ async function launch(
       }),
     );
   };
-  const { pid } = await create().catch(async (error: unknown) => {
+  const created = create().catch(async (error: unknown) => {
     if (kindOf(error) !== "unimplemented" || bootstrap.version !== 3) throw error;
     // It has version 3 of the bootstrap but only version 2 of the service.
     link.close();
@@ -134,6 +135,8 @@ async function launch(
     link = await connect({ ...bootstrap, version: 2 });
     return await create();
   });
+  // Nobody has been told of it yet, so a runtime that closes takes it back.
+  const { pid } = await unlessAborted(created, stopping);
   note({ phase: "created", init: identityOf(pid), shimProcess });
   writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
   task = new LiveTask({

@@ -45,9 +45,9 @@ export function createExchange(options: ExchangeOptions): Exchange {
       deliver(envelope);
     },
     subscribe(filters, signal) {
-      const matches = filters.length === 0 ? null : parseFilters(filters);
+      const matches = parseFilters(filters);
       const subscriber: Subscriber = createSubscriber({
-        wants: (envelope) => matches?.((fieldpath) => eventField(envelope, fieldpath)) ?? true,
+        wants: (envelope) => matches((fieldpath) => eventField(envelope, fieldpath)),
         limit: queueLimit,
         onEnd: () => subscribers.delete(subscriber),
         onOverflow: () => log.warn("a subscriber that does not read its events was cut off", { count: queueLimit }),

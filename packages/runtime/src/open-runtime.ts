@@ -95,11 +95,14 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (stop.signal.aborted) throw failedPrecondition("the runtime is closed");
   };
 
+  const creations = new Set<Promise<unknown>>();
   const tasks: TaskManager = {
     async create(namespace, request) {
       await settled(namespace, request.id);
       refuseWhenClosed();
-      return await createTask(context, namespace, request);
+      const creation = createTask(context, namespace, request);
+      creations.add(creation);
+      return await creation.finally(() => creations.delete(creation));
     },
     get: (namespace, id) => registry.get(namespace, id),
     list: (namespace) => registry.list(namespace),
@@ -111,6 +114,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const close = async () => {
     if (stop.signal.aborted) return;
     stop.abort(canceled("the runtime is closing"));
+    // Those that are not done are taken back, which is bounded by the deadlines of a clean-up.
+    await Promise.allSettled(creations);
     for (const task of registry.all()) {
       task.end(null);
       task.link.close();

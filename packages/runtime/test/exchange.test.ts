@@ -25,6 +25,22 @@ describe("the exchange", () => {
     }
   });
 
+  it("gives a subscriber what its filters want, and refuses a filter that is none", async () => {
+    const exchange = open();
+    const filters = ['topic=="/a/b",event.container_id==web', "topic~=^/c/"];
+    const events = exchange.subscribe(filters, never)[Symbol.asyncIterator]();
+    exchange.publish("ns", "/a/b", packAny(TaskOOM, { containerId: "other" }));
+    exchange.publish("ns", "/a/b", oom);
+    exchange.publish("ns", "/x/y", oom);
+    exchange.publish("ns", "/c/d", oom);
+    assert.equal((await events.next()).value?.topic, "/a/b");
+    assert.equal((await events.next()).value?.topic, "/c/d");
+    assert.throws(
+      () => exchange.subscribe(["=="], never),
+      (error) => kindOf(error) === "invalid-argument",
+    );
+  });
+
   it("ends a subscription with its signal", async () => {
     const exchange = open();
     const stop = new AbortController();

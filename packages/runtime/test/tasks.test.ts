@@ -149,6 +149,19 @@ describe("create", () => {
     assert.deepEqual(bundlesOf(host), ["well", "well"]);
   });
 
+  it("takes back what is not done when the runtime closes", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open({ timeouts: { create: 60_000 } });
+    const shim = await host.container("web");
+    shim.hangs.add("create");
+    const failing = assert.rejects(create(runtime, "web"), (error) => kindOf(error) === "canceled");
+    while (!shim.calls.includes("create")) await new Promise((resolve) => setImmediate(resolve));
+    await runtime.close();
+    await failing;
+    assert.deepEqual(bundlesOf(host), []);
+    await assert.rejects(create(runtime, "web"), (error) => kindOf(error) === "failed-precondition");
+  });
+
   it("does not wait for Connect", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open({ timeouts: { call: 60_000 } });
