@@ -1,1 +1,2 @@
-export { version } from "./version.ts";
+export { defaultSpec } from "./spec/default-spec.ts";
+export { revision, version } from "./version.ts";

@@ -1,0 +1,180 @@
+// berthd as a program: its sockets, its flags, its end, and what it does with nonsense.
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { packAny } from "@berth/proto";
+import { TaskOOM } from "@berth/proto/containerd/events";
+import { Any } from "@berth/proto/google/protobuf";
+import { defaultSpec } from "@berth/supervisor";
+import { type Berthd, berthdPath, startBerthd } from "../support/berthd.ts";
+
+const run = promisify(execFile);
+const failure = (promise: Promise<unknown>): Promise<{ code: number; stderr: string }> =>
+  promise.then(
+    () => assert.fail("it should have failed"),
+    (error: { code: number; stderr: string }) => error,
+  );
+
+describe("berthd", () => {
+  let berthd: Berthd;
+  before(async () => {
+    berthd = await startBerthd();
+  });
+  after(() => berthd?.[Symbol.asyncDispose]());
+
+  it("answers within half a second of its start, in a hundred megabytes", () => {
+    assert.ok(berthd.startMs < 1000, `${berthd.startMs} ms`); // the machine is shared: half a second when it is idle
+    const rss = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${berthd.pid}/status`, "utf8"))?.[1]);
+    assert.ok(rss < 100 << 10, `${rss} KiB`);
+  });
+
+  it("has private sockets", () => {
+    for (const path of [berthd.address, berthd.ttrpcAddress]) assert.equal(statSync(path).mode & 0o7777, 0o660, path);
+  });
+
+  it("refuses to start beside a living one, at its address or on its root", async () => {
+    const other = mkdtempSync("/run/berth-bd2-");
+    try {
+      const own = ["--root", join(other, "root"), "--state", join(other, "state")];
+      const sameAddress = await failure(run(berthdPath, [...own, "--address", berthd.address]));
+      assert.match(sameAddress.stderr, /^berthd: another berthd answers at .*b\.sock: stop it first\n$/);
+      const sameRoot = await failure(
+        run(berthdPath, ["--address", join(other, "b.sock"), "--root", berthd.root, "--state", join(other, "state")]),
+      );
+      assert.match(sameRoot.stderr, /^berthd: .+\n$/);
+      await berthd.ctr("version");
+    } finally {
+      rmSync(other, { recursive: true, force: true });
+    }
+  });
+
+  it("goes on after truncated and random bytes on both sockets", async () => {
+    for (const path of [berthd.address, berthd.ttrpcAddress]) {
+      for (const size of [1, 9, 10, 24, 100, 5000]) {
+        const socket = connect(path);
+        socket.on("error", () => {}); // it may well be cut off
+        await once(socket, "connect");
+        socket.end(randomBytes(size));
+        socket.resume();
+        await once(socket, "close");
+      }
+      const silent = connect(path);
+      await once(silent, "connect");
+      silent.destroy();
+    }
+    await berthd.ctr("version");
+  });
+
+  it("publishes an event for a shim that cannot", async () => {
+    const watching = spawn("/usr/bin/ctr", ["--address", berthd.address, "events"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let seen = "";
+    watching.stdout.on("data", (chunk: Buffer) => {
+      seen += chunk.toString();
+    });
+    const event = Any.encode(packAny(TaskOOM, { containerId: "big" }));
+    try {
+      // ctr does not say when it has subscribed.
+      for (const deadline = Date.now() + 10_000; !seen.includes('"big"'); ) {
+        assert.ok(Date.now() < deadline, "the event did not arrive");
+        const args = ["--address", berthd.address, "publish", "--topic", "/tasks/oom", "--namespace", "ns1"];
+        const child = spawn(berthdPath, args, { stdio: ["pipe", "inherit", "inherit"] });
+        child.stdin.end(event);
+        const [status] = (await once(child, "exit")) as [number];
+        assert.equal(status, 0);
+      }
+    } finally {
+      watching.kill();
+    }
+    assert.match(seen, /ns1 \/tasks\/oom \{"container_id":"big"\}/);
+  });
+
+  it("is replaced after SIGKILL, though its sockets are still there", async () => {
+    const { pid } = berthd;
+    await berthd.end("SIGKILL");
+    statSync(berthd.address);
+    await berthd.restart();
+    assert.notEqual(berthd.pid, pid);
+  });
+
+  it("writes what it holds on SIGUSR1", async () => {
+    process.kill(berthd.pid, "SIGUSR1");
+    const path = join(berthd.state, "berthd-dump.json");
+    for (const deadline = Date.now() + 5000; ; await new Promise((done) => setTimeout(done, 20))) {
+      try {
+        assert.equal((JSON.parse(readFileSync(path, "utf8")) as { pid: number }).pid, berthd.pid);
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+      }
+    }
+  });
+
+  it("keeps its uuid over a restart, and stops on SIGTERM with its sockets removed", async () => {
+    const uuid = async () => /UUID: +(\S+)/.exec(await berthd.ctr("version"))?.[1];
+    const before_ = await uuid();
+    const begun = performance.now();
+    await berthd.end("SIGTERM");
+    assert.ok(performance.now() - begun < 5000);
+    assert.throws(() => statSync(berthd.address), { code: "ENOENT" });
+    assert.match(berthd.log(), /stopping/);
+    await berthd.restart();
+    assert.equal(await uuid(), before_);
+  });
+});
+
+describe("berthd's command line", () => {
+  it("says one sentence about what it does not understand, and status 1", async () => {
+    const dir = mkdtempSync("/tmp/berth-config-");
+    try {
+      const file = join(dir, "c.toml");
+      writeFileSync(file, "version = 2\n[grpc]\nuid = true\n");
+      const cases: [string[], RegExp][] = [
+        [["--nonsense"], /^berthd: Unknown option '--nonsense'/],
+        [["--config", "/does/not/exist"], /^berthd: configuration \/does\/not\/exist cannot be read/],
+        [["--config", file], /^berthd: .*c\.toml: grpc\.uid must be an integer, and is true\n$/],
+        [["--root", "relative"], /^berthd: root "relative" must be an absolute path\n$/],
+        [["--log-level", "loud"], /^berthd: --log-level: debug\.level must be/],
+      ];
+      for (const [args, words] of cases) {
+        const { code, stderr } = await failure(run(berthdPath, args));
+        assert.equal(code, 1);
+        assert.match(stderr, words);
+      }
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  it("prints a configuration that it reads back, and its version, with nothing on standard error", async () => {
+    const { stdout, stderr } = await run(berthdPath, ["config", "default"]);
+    assert.equal(stderr, "");
+    const dir = mkdtempSync("/tmp/berth-config-");
+    try {
+      writeFileSync(join(dir, "c.toml"), stdout);
+      assert.equal((await run(berthdPath, ["--config", join(dir, "c.toml"), "config", "dump"])).stdout, stdout);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+    assert.match((await run(berthdPath, ["--version"])).stdout, /^berthd \d+\.\d+\.\d+/);
+  });
+});
+
+it("the default spec is the one that ctr prints, but for the version and the devices that ctr run adds", async () => {
+  const theirs = JSON.parse((await run("/usr/bin/ctr", ["oci", "spec"])).stdout) as Record<string, unknown> & {
+    linux: { resources: unknown; cgroupsPath: string };
+  };
+  const ours = defaultSpec("default", "x");
+  assert.deepEqual(ours.linux.resources.devices[0], { allow: false, access: "rwm" });
+  assert.deepEqual(
+    { ...ours, linux: { ...ours.linux, resources: 0, cgroupsPath: "" } },
+    { ...theirs, ociVersion: ours.ociVersion, linux: { ...theirs.linux, resources: 0, cgroupsPath: "" } },
+  );
+});
