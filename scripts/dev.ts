@@ -50,6 +50,8 @@ function start(): void {
   ];
   const child = spawn(process.execPath, [main, ...flags], {
     stdio: ["ignore", "inherit", "inherit"],
+    // Ctrl-C at the terminal is ours alone: the supervisor is still needed to remove its containers.
+    detached: true,
     env: { ...process.env, PATH: `${bin}:${process.env.PATH ?? ""}`, BERTHD_PROGRAM: join(bin, "berthd") },
   });
   supervisor = child;
