@@ -200,8 +200,9 @@ it(`leaves each container wholly there or wholly gone over ${kills} kills (BERTH
     assert.deepEqual(mountsBelow(daemon.dir), []);
     assert.deepEqual(bundlesBelow(daemon.state), []);
     assert.deepEqual(cgroupsOf(namespace), []);
-    const runtimeState = join("/run/containerd/runc", namespace);
+    const runtimeState = join(daemon.state, "runc", namespace);
     assert.deepEqual(existsSync(runtimeState) ? readdirSync(runtimeState) : [], []);
+    assert.deepEqual(readdirSync(join(daemon.state, "s")), []);
     const connection = connectGrpc(daemon.address);
     const left: string[] = [];
     for await (const { info } of connection.service(Snapshots).list({ snapshotter: "overlayfs" }, { namespace }))

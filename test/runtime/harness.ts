@@ -206,7 +206,8 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
       assert.deepEqual(cgroupsOf(namespace), [], "cgroups");
       assert.deepEqual(bundlesBelow(state), [], "bundles");
       assert.deepEqual([...specs.keys()].map(goSocket).filter(existsSync), [], "sockets");
-      assert.deepEqual(readRuncState(namespace), [], "runc's state");
+      assert.deepEqual(namesIn(join(state, "runc", namespace)), [], "runc's state");
+      assert.deepEqual(namesIn(join(state, "s")), [], "our shims' sockets");
     },
     async [Symbol.asyncDispose]() {
       if (current === null) await open();
@@ -222,8 +223,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
       rmSync(top, { recursive: true, force: true });
       // What runtimes leave on purpose: the parents of what they made.
       const cgroups = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name, namespace));
-      for (const parent of [...cgroups, join("/run/containerd/runc", namespace)])
-        if (existsSync(parent)) rmdirSync(parent);
+      for (const parent of cgroups) if (existsSync(parent)) rmdirSync(parent);
     },
   };
   if (like === undefined) makeRootfs(join(top, "rootfs"));
@@ -261,13 +261,7 @@ function specOf(namespace: string, id: string, args: readonly string[]): Any {
   return { typeUrl: typeUrls.spec, value: Buffer.from(JSON.stringify(spec)) };
 }
 
-function readRuncState(namespace: string): string[] {
-  try {
-    return readdirSync(join("/run/containerd/runc", namespace));
-  } catch {
-    return [];
-  }
-}
+const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
 
 /** The shim that serves a task, by its parentage of init. */
 export function parentOf(pid: number): number {

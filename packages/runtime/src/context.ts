@@ -14,6 +14,8 @@ import type { Exchange } from "./types.ts";
 /** What the parts of one runtime share. */
 export interface Context {
   readonly layout: Layout;
+  /** Where OCI runtimes of the runc family keep their state. */
+  readonly runcRoot: string;
   readonly bootId: string;
   readonly timeouts: Timeouts;
   readonly log: Log;

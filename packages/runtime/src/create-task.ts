@@ -11,6 +11,7 @@ import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
 import { type Attempt, rollBack } from "./roll-back.ts";
+import { withRuncRoot } from "./runc-root.ts";
 import { createShimLink, type ShimLink } from "./shim-link.ts";
 import { openShimLog, type ShimLog } from "./shim-log.ts";
 import type { CreateTask } from "./types.ts";
@@ -30,7 +31,9 @@ export async function createTask(context: Context, namespace: string, options: C
   };
   await makeBundle(context, attempt.bundle, container.spec);
   try {
-    return await launch(context, attempt, shim, container.runtime.options, options);
+    const runtimeOptions = withRuncRoot(shim, container.runtime.options, context.runcRoot);
+    const own = options.options === null ? null : withRuncRoot(shim, options.options, context.runcRoot);
+    return await launch(context, attempt, shim, runtimeOptions, { ...options, options: own });
   } catch (error) {
     await rollBack(context, attempt);
     throw error;

@@ -17,6 +17,10 @@ import { dialShim } from "./shim-connection.ts";
 import { TaskRegistry } from "./task-registry.ts";
 import type { Runtime, TaskManager } from "./types.ts";
 
+/** Where the berth shim makes its socket, from its environment. */
+const SOCKET_DIR_VARIABLE = "BERTH_SHIM_SOCKET_DIR";
+/** unix(7) has 108 bytes for a path and its end; a name in there has 64. */
+const MAX_SOCKET_DIR = 42;
 /** Shims that are dialed at once after a restart. */
 const RECONNECTS = 32;
 /** `delete` commands at once. */
@@ -53,9 +57,13 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   // What a service manager gave to us is not for the shims.
   const environment = { ...(options.environment ?? process.env) };
   for (const name of OURS) delete environment[name];
+  const socketDir = join(options.state, "s");
+  // Each supervisor has its shims' sockets to itself, where their paths (64 hex digits below) fit into an address.
+  if (socketDir.length <= MAX_SOCKET_DIR) environment[SOCKET_DIR_VARIABLE] = socketDir;
   const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment };
   const context: Context = {
     layout,
+    runcRoot: join(options.state, "runc"),
     bootId: options.bootId ?? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
     timeouts: { ...defaultTimeouts, ...options.timeouts },
     log,
