@@ -2,7 +2,7 @@
 // shim, and must see the same. What containerd fails is a wrong test.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import pty from "node-pty";
@@ -49,6 +49,7 @@ for (const [index, [name, start]] of subjects.entries())
     });
     after(async () => {
       await subject?.[Symbol.asyncDispose]();
+      removeNamespace(namespace);
     });
 
     const argv = (args: readonly string[]) => ["--address", subject.address, "--namespace", namespace, ...args];
@@ -260,3 +261,10 @@ for (const [index, [name, start]] of subjects.entries())
       assert.deepEqual(cgroupsOf(namespace), []);
     });
   });
+
+/** The directories of a namespace that runtimes leave behind, empty, whoever drives them. */
+function removeNamespace(namespace: string): void {
+  const hierarchies = readdirSync("/sys/fs/cgroup").map((name) => join("/sys/fs/cgroup", name, namespace));
+  for (const path of ["/run/containerd/runc", "/sys/fs/cgroup"].map((top) => join(top, namespace)).concat(hierarchies))
+    if (existsSync(path)) rmdirSync(path);
+}
