@@ -144,10 +144,13 @@ const hostModules = (options: ProgramOptions): Plugin => ({
   },
 });
 
+const globalsOf = (variant: Variant): string[] =>
+  variant === "asan" || variant === "gc-stress" ? ["error-cause.ts", "index.ts"] : ["index.ts"];
+
 async function bundleModule(options: ProgramOptions, settings: VariantSettings): Promise<Uint8Array> {
   const result = await bundle({
     entryPoints: [resolve(options.entry)],
-    inject: [join(here, "src/globals/index.ts")], // evaluated before the entry
+    inject: globalsOf(options.variant).map((name) => join(here, "src/globals", name)), // evaluated before the entry
     bundle: true,
     write: false,
     format: "esm",

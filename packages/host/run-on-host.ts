@@ -14,6 +14,8 @@ export interface HostRun {
   readonly failed: number;
 }
 
+/** A program that has not ended by then is killed. */
+const TIMEOUT_MS = 120_000;
 const top = resolve(import.meta.dirname, "../..");
 
 /** Builds one program of the files, runs it and returns what it reported. Rejects only when it cannot be built. */
@@ -59,7 +61,9 @@ function execute(program: string): Promise<HostRun> {
       errors += chunk.toString();
     });
     child.on("error", reject);
+    const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
     child.on("close", (code, signal) => {
+      clearTimeout(timer);
       const count = (word: string) => Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
       const reported = /^# pass \d+$/m.test(output);
       const status = code ?? (signal === null ? 1 : 128);

@@ -230,6 +230,7 @@ static JSContext *new_context(JSRuntime *rt) {
   // No Eval (there is only bytecode), no Proxy, no WeakRef: nothing uses them, and what is not there cannot be misused.
   JS_AddIntrinsicBaseObjects(ctx);
   JS_AddIntrinsicDate(ctx);
+  JS_AddIntrinsicStringNormalize(ctx); // brings localeCompare too
   JS_AddIntrinsicRegExp(ctx);
   JS_AddIntrinsicJSON(ctx);
   JS_AddIntrinsicMapSet(ctx);

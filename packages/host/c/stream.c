@@ -177,3 +177,14 @@ TREE_CALL(streamPeek) {
   if (n < 0) return JS_NewInt32(ctx, (int)n);
   return copied_bytes(ctx, s->buffer + s->at, n < 512 ? (size_t)n : 512);
 }
+
+// byteSum(bytes): all of them added up, as a tar header's checksum has it.
+TREE_CALL(byteSum) {
+  UNUSED;
+  size_t length;
+  uint8_t *bytes = bytes_of(ctx, argv[0], &length);
+  if (!bytes) return JS_EXCEPTION;
+  uint64_t sum = 0;
+  for (size_t i = 0; i < length; i++) sum += bytes[i];
+  return JS_NewInt64(ctx, (int64_t)sum);
+}

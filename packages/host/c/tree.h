@@ -25,6 +25,7 @@ TREE_CALL(streamSend);
 TREE_CALL(streamSum);
 TREE_CALL(streamTotal);
 TREE_CALL(streamPeek);
+TREE_CALL(byteSum);
 
 // filter.c
 TREE_CALL(filterStart);

@@ -1,4 +1,4 @@
-import { pipe, read, write } from "./descriptors.ts";
+import { pipe, read, setNonblocking, write } from "./descriptors.ts";
 import type { Fd } from "./fd.ts";
 import { watch } from "./loop.ts";
 import { type SpawnOptions, spawn } from "./spawn.ts";
@@ -82,6 +82,7 @@ class Capture implements Disposable {
   #room: number;
 
   constructor(fd: Fd, limit: number) {
+    setNonblocking(fd); // our end only: the program's end is another open file
     this.#fd = fd;
     this.#room = limit;
     this.#watch = watch(fd, { readable: true }, () => this.#readSome());
@@ -121,6 +122,7 @@ class Capture implements Disposable {
 
 /** Writes the input as the program takes it, then closes. A program that does not read it all is fine. */
 function feed(to: Fd, input: Uint8Array): Disposable {
+  setNonblocking(to);
   let rest = input;
   const watching = watch(to, { writable: true }, () => {
     try {

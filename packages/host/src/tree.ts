@@ -38,6 +38,7 @@ declare module "berth:native" {
     streamSum(handle: number): string;
     streamTotal(handle: number): number;
     streamPeek(handle: number): BytesResult;
+    byteSum(bytes: Uint8Array): number;
 
     // filter.c
     filterStart(path: string, argument: string, stdin: number, stdout: number, stderr: number): Result;
@@ -152,6 +153,9 @@ export const tree = {
     check(native.treeConfine(at.number), "chroot", at.what);
   },
 };
+
+/** All bytes added up. */
+export const byteSum = (bytes: Uint8Array): number => native.byteSum(bytes);
 
 /** A descriptor whose bytes are hashed (SHA-256) as they pass; the descriptor stays the caller's. */
 export class HashedStream implements Disposable {

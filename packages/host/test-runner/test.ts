@@ -1,6 +1,6 @@
 // Stands in for node:test inside the host: describe, it and test, hooks, and a context with `after` and `signal`.
 // Everything runs in the order in which it was written, one at a time.
-import { exit, print } from "../src/index.ts";
+import { env, exit, print } from "../src/index.ts";
 
 type Body = (context: TestContext) => unknown;
 type Hook = () => unknown;
@@ -35,6 +35,8 @@ export interface TestContext {
   test(name: string, body: Body): Promise<void>;
 }
 
+/** Only tests whose full name contains this are run: $ONLY. */
+const only = env("ONLY") ?? "";
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 const suiteOf = (name: string, parent: Suite | null): Suite => ({
@@ -125,7 +127,7 @@ async function runCase(
   { body, options, name }: Case,
   hooks: { before: Hook[]; after: Hook[] },
 ): Promise<void> {
-  if (options.skip) {
+  if (options.skip || !path.includes(only)) {
     skipped++;
     print(`ok ${passed + failed + skipped} - ${path} # SKIP\n`);
     return;

@@ -1,0 +1,23 @@
+// The host's own tests run inside the host; this builds them and tells Node's runner what came out.
+import assert from "node:assert/strict";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { runOnHost } from "../run-on-host.ts";
+
+const helpers = ["descriptors-open.ts", "temporary.ts", "without-leak.ts"];
+const folder = join(import.meta.dirname, "cases");
+const cases = readdirSync(folder)
+  .filter((name) => name.endsWith(".ts") && !helpers.includes(name))
+  .map((name) => join(folder, name));
+const slow = process.env.BERTH_LONG_TESTS === "1" ? (["gc-stress"] as const) : [];
+
+describe("the host", () => {
+  for (const variant of ["release", "asan", ...slow] as const) {
+    it(`passes its tests as a ${variant} build`, async () => {
+      const result = await runOnHost(cases, variant);
+      assert.equal(result.status, 0, result.output);
+      assert.ok(result.passed > 50, result.output);
+    });
+  }
+});
