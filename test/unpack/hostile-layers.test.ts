@@ -18,7 +18,12 @@ import { makeTar, type TarEntry } from "../support/image.ts";
 import { buildUnpack, makeWorkplace, type Workplace, walkTree } from "./harness.ts";
 
 const root = process.getuid?.() === 0;
-const program = root ? await buildUnpack() : "";
+const programs = root
+  ? ([
+      ["berth-unpack", await buildUnpack()],
+      ["berth-unpack with sanitizers", await buildUnpack("asan")],
+    ] as const)
+  : [];
 
 interface Case {
   readonly title: string;
@@ -295,56 +300,57 @@ const cases: readonly Case[] = [
   },
 ];
 
-describe("hostile layers", { skip: root ? false : "needs root" }, () => {
-  for (const { title, members, prepare, refused, after } of cases) {
-    it(title, () => {
+for (const [title, program] of programs)
+  describe(`hostile layers and ${title}`, () => {
+    for (const { title, members, prepare, refused, after } of cases) {
+      it(title, () => {
+        using place = makeWorkplace(program);
+        prepare?.(place);
+        const outside = walkTree(place.canary);
+        const made = members(place);
+        const layer = made instanceof Uint8Array ? made : makeTar(made);
+        const { status, answer, stderr } = place.apply(layer);
+        assert.equal(stderr, "");
+        if (refused === undefined) {
+          assert.equal(status, 0, JSON.stringify(answer));
+        } else {
+          assert.equal(answer.kind, refused[0], JSON.stringify(answer));
+          assert.match(String(answer.message), refused[1]);
+          assert.equal(status, 1);
+        }
+        assert.deepEqual(walkTree(place.canary), outside, "the canary is untouched");
+        assert.deepEqual(
+          readdirSync(place.dir)
+            .sort()
+            .filter((name) => name !== "mnt"),
+          ["canary", "layer", "root"],
+        );
+        after?.(place);
+      });
+    }
+
+    it("a deep tree is removed without running out of descriptors", () => {
       using place = makeWorkplace(program);
-      prepare?.(place);
-      const outside = walkTree(place.canary);
-      const made = members(place);
-      const layer = made instanceof Uint8Array ? made : makeTar(made);
-      const { status, answer, stderr } = place.apply(layer);
-      assert.equal(stderr, "");
-      if (refused === undefined) {
-        assert.equal(status, 0, JSON.stringify(answer));
-      } else {
-        assert.equal(answer.kind, refused[0], JSON.stringify(answer));
-        assert.match(String(answer.message), refused[1]);
-        assert.equal(status, 1);
-      }
-      assert.deepEqual(walkTree(place.canary), outside, "the canary is untouched");
-      assert.deepEqual(
-        readdirSync(place.dir)
-          .sort()
-          .filter((name) => name !== "mnt"),
-        ["canary", "layer", "root"],
-      );
-      after?.(place);
+      const path = Array(1500).fill("d").join("/");
+      assert.equal(place.apply(withPax({ path: `${path}/f` }, file("x"))).status, 0);
+      assert.equal(place.apply(makeTar([file(".wh.d", "")])).status, 0);
+      assert.deepEqual(readdirSync(place.root), []);
     });
-  }
 
-  it("a deep tree is removed without running out of descriptors", () => {
-    using place = makeWorkplace(program);
-    const path = Array(1500).fill("d").join("/");
-    assert.equal(place.apply(withPax({ path: `${path}/f` }, file("x"))).status, 0);
-    assert.equal(place.apply(makeTar([file(".wh.d", "")])).status, 0);
-    assert.deepEqual(readdirSync(place.root), []);
-  });
+    it("a cap on the uncompressed size is kept while it unpacks", () => {
+      using place = makeWorkplace(program);
+      const bomb = gzipSync(makeTar([file("bomb", "0".repeat(4 << 20))]));
+      const { answer } = place.apply(bomb, undefined, { maxBytes: 1 << 20 });
+      assert.equal(answer.kind, "resource-exhausted");
+    });
 
-  it("a cap on the uncompressed size is kept while it unpacks", () => {
-    using place = makeWorkplace(program);
-    const bomb = gzipSync(makeTar([file("bomb", "0".repeat(4 << 20))]));
-    const { answer } = place.apply(bomb, undefined, { maxBytes: 1 << 20 });
-    assert.equal(answer.kind, "resource-exhausted");
+    it("a read-only mount is refused before anything is read", () => {
+      using place = makeWorkplace(program);
+      mkdirSync(join(place.root, "x"));
+      writeFileSync(join(place.root, "x/y"), "");
+      const { answer } = place.apply(makeTar([]), [
+        { type: "bind", source: place.root, target: "", options: ["rbind", "ro"] },
+      ]);
+      assert.equal(answer.kind, "failed-precondition");
+    });
   });
-
-  it("a read-only mount is refused before anything is read", () => {
-    using place = makeWorkplace(program);
-    mkdirSync(join(place.root, "x"));
-    writeFileSync(join(place.root, "x/y"), "");
-    const { answer } = place.apply(makeTar([]), [
-      { type: "bind", source: place.root, target: "", options: ["rbind", "ro"] },
-    ]);
-    assert.equal(answer.kind, "failed-precondition");
-  });
-});

@@ -58,7 +58,7 @@ const member: fc.Arbitrary<TarMember> = fc.record(
     gid: fc.integer({ min: 0, max: 0xfffffffe }),
     size: fc.constant(0),
     mtime: fc.record({
-      seconds: fc.integer({ min: -(2 ** 35), max: 2 ** 35 }, { noNullPrototype: true }),
+      seconds: fc.integer({ min: -(2 ** 35), max: 2 ** 35 }),
       nanoseconds: fc.integer({ min: 0, max: 999_999_999 }),
     }),
     link: fc.constant(""),

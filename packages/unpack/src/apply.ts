@@ -1,5 +1,5 @@
 import { createTarReader, dataLoss, paddedSize, resourceExhausted, TAR_BLOCK } from "@berth/base";
-import { credentials, dropCapabilities, HashedStream, O, open, read, tree } from "@berth/host";
+import { byteSum, credentials, dropCapabilities, HashedStream, O, open, read, tree } from "@berth/host";
 import { detectCompression, startDecompressor } from "./compression.ts";
 import type { ApplyJob } from "./job.ts";
 import { createLayerWriter, type LayerWriter } from "./layer.ts";
@@ -65,7 +65,7 @@ function confine(root: Root): void {
 
 /** Reads the tar to the end of the stream: the digest is of all of it, whatever lies behind the last member. */
 function readTar(stream: HashedStream, writer: LayerWriter, maxBytes: number): void {
-  const reader = createTarReader();
+  const reader = createTarReader(byteSum);
   const block = new Uint8Array(TAR_BLOCK);
   let last = "its first header";
   const checkSize = (): void => {
