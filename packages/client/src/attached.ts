@@ -1,10 +1,12 @@
 // Standing for a process in a container: its output is our output, its signals and its exit code are ours.
-import { isNotFound, messageOf } from "@berth/base";
+
+import { isNotFound } from "@berth/base";
 import { isCode, isTerminal, stdin } from "@berth/host";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { followSize, rawKeys } from "./attached-terminal.ts";
 import type { Connection } from "./connection.ts";
 import { ProcessStdio, type StdioPaths } from "./process-stdio.ts";
+import { sentenceOf } from "./sentence.ts";
 import type { Session } from "./session.ts";
 import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
@@ -45,19 +47,19 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   // Sent before the start, so that however short its life, the end is seen by this call.
   const exit = connection.persist(({ tasks }) => tasks.wait(target));
   exit.catch(() => {});
-  stdio.pumpOutput((error) => {
-    // As with a program of this machine, whose next write after its reader has gone is its last (SIGPIPE).
-    if (!isCode(error, "EPIPE")) session.printError(`berth: the output cannot be passed on: ${error.message}\n`);
-    sendSignal(session, target, SIGKILL);
-  });
   using _raw = terminal && interactive ? rawKeys() : null;
   const resize = (width: number, height: number): void => {
-    connection.api.tasks.resizePty({ ...target, width, height }).catch(() => {}); // it may have ended
+    connection.persist(({ tasks }) => tasks.resizePty({ ...target, width, height })).catch(() => {}); // it may have ended
   };
   // The first process's terminal is made with it, another's when it starts.
   const early = target.execId === "";
   if (terminal && early) followSize(resize);
   const started = start(connection, target);
+  stdio.pumpOutput((error) => {
+    // As with a program of this machine, whose next write after its reader has gone is its last (SIGPIPE).
+    if (!isCode(error, "EPIPE")) session.printError(`berth: the output cannot be passed on: ${error.message}\n`);
+    sendSignal(session, target, SIGKILL);
+  });
   // Its output may be seen before the answer to the start is: a signal from then on is meant for the process.
   signals.forward((signal) => {
     const send = () => sendSignal(session, target, signal);
@@ -90,7 +92,7 @@ export function sendSignal({ connection, printError }: Session, target: Target, 
   connection
     .persist(({ tasks }) => tasks.kill({ ...target, signal }))
     .catch((error) => {
-      if (!isNotFound(error)) printError(`berth: signal ${signal} did not reach the container: ${messageOf(error)}\n`);
+      if (!isNotFound(error)) printError(`berth: signal ${signal} did not reach the container: ${sentenceOf(error)}\n`);
     });
 }
 

@@ -1,5 +1,5 @@
-import { messageOf } from "@berth/base";
 import { exitCodes } from "./exit-code.ts";
+import { sentenceOf } from "./sentence.ts";
 import type { Session } from "./session.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -18,7 +18,7 @@ export async function forEachName(
     const { line, error } = await outcome;
     if (line !== null) session.print(`${line}\n`);
     if (error === null) continue;
-    session.printError(`berth: ${messageOf(error)}\n`);
+    session.printError(`berth: ${sentenceOf(error)}\n`);
     code = exitCodes.berth;
   }
   return code;

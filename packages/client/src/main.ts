@@ -1,5 +1,6 @@
 // The program `berth`: argv to a command, its outcome to an exit code.
-import { BerthError, messageOf } from "@berth/base";
+
+import { BerthError } from "@berth/base";
 import {
   argv,
   env,
@@ -20,6 +21,7 @@ import { commandHelp, programHelp } from "./help.ts";
 import { leave } from "./leave.ts";
 import { openLink } from "./open-link.ts";
 import { type Globals, globalOptions, readInvocation } from "./program.ts";
+import { sentenceOf } from "./sentence.ts";
 import type { Session } from "./session.ts";
 import { sleep } from "./sleep.ts";
 import { UsageError } from "./usage-error.ts";
@@ -65,7 +67,7 @@ function failed(error: unknown): never {
   // Anything else than these two is a mistake in the program: its place helps whoever mends it.
   const expected = error instanceof UsageError || error instanceof BerthError;
   const stack = !expected && error instanceof Error && env("BERTH_DEBUG") !== null ? `\n${error.stack ?? ""}` : "";
-  printError(`berth: ${messageOf(error)}${stack}\n`);
+  printError(`berth: ${sentenceOf(error)}${stack}\n`);
   leave(exitCodeOf(error));
 }
 

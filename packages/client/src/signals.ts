@@ -30,7 +30,7 @@ export class Signals {
   #requests = 0;
   readonly #onInsistence: () => void;
 
-  /** `onInsistence` is called when the user has asked the process to end for the third time. */
+  /** `onInsistence` is called when the user has asked the process to end for the third time; the sixth ends the program. */
   constructor(onInsistence: () => void) {
     this.#onInsistence = onInsistence;
     this.#interruption = new Promise((_, reject) => {
@@ -55,7 +55,11 @@ export class Signals {
   #receive(signal: number): void {
     if (this.#send !== null) {
       this.#send(signal);
-      if ((signal === SIGINT || signal === SIGTERM) && ++this.#requests === insistence) this.#onInsistence();
+      if (signal !== SIGINT && signal !== SIGTERM) return;
+      this.#requests++;
+      if (this.#requests === insistence) this.#onInsistence();
+      // Not even that was heard: the supervisor may be stuck.
+      if (this.#requests === 2 * insistence) leave(128 + signal);
     } else if (ending.includes(signal)) {
       if (this.#interrupted !== null) leave(128 + signal);
       this.#interrupted = signal;

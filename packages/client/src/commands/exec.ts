@@ -1,4 +1,4 @@
-import { isNotFound, messageOf } from "@berth/base";
+import { isNotFound } from "@berth/base";
 import { env } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
@@ -8,6 +8,7 @@ import { command } from "../command.ts";
 import { exitCodeOf, exitCodes } from "../exit-code.ts";
 import { randomId } from "../random-id.ts";
 import { environment } from "../run-options.ts";
+import { sentenceOf } from "../sentence.ts";
 import type { Session } from "../session.ts";
 import { Interrupted, Signals } from "../signals.ts";
 import { UsageError } from "../usage-error.ts";
@@ -66,7 +67,7 @@ export const exec = command({
       await forget(session, target);
       return outcome.exitStatus;
     } catch (error) {
-      if (!(error instanceof Interrupted)) session.printError(`berth: ${messageOf(error)}\n`);
+      if (!(error instanceof Interrupted)) session.printError(`berth: ${sentenceOf(error)}\n`);
       await forget(session, target);
       return error instanceof Interrupted ? 128 + error.signal : exitCodeOf(error);
     }
@@ -78,6 +79,6 @@ async function forget({ connection, printError }: Session, target: Target): Prom
   try {
     await connection.persist(({ tasks }) => tasks.deleteProcess(target));
   } catch (error) {
-    if (!isNotFound(error)) printError(`berth: the process was not cleaned up: ${messageOf(error)}\n`);
+    if (!isNotFound(error)) printError(`berth: the process was not cleaned up: ${sentenceOf(error)}\n`);
   }
 }

@@ -1,4 +1,4 @@
-import { isAlreadyExists, isNotFound, messageOf } from "@berth/base";
+import { isAlreadyExists, isNotFound } from "@berth/base";
 import { cwd, env, readText } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateContainerRequest, CreateTaskRequest } from "@berth/proto/berth/v1";
@@ -9,6 +9,7 @@ import { exitCodeOf, exitCodes } from "../exit-code.ts";
 import { leave } from "../leave.ts";
 import { randomId } from "../random-id.ts";
 import { containerRequest, runOptions } from "../run-options.ts";
+import { sentenceOf } from "../sentence.ts";
 import type { Session } from "../session.ts";
 import { Interrupted, Signals } from "../signals.ts";
 
@@ -56,7 +57,7 @@ export const run = command({
       }
       return await finish(session, request.id, values.rm, outcome.exitStatus);
     } catch (error) {
-      if (!(error instanceof Interrupted)) session.printError(`berth: ${messageOf(error)}\n`);
+      if (!(error instanceof Interrupted)) session.printError(`berth: ${sentenceOf(error)}\n`);
       const code = error instanceof Interrupted ? 128 + error.signal : exitCodeOf(error);
       // Removing before the creation has come to its end would find nothing, and leave it behind.
       await creating.catch(() => {});
@@ -113,7 +114,8 @@ async function finish({ connection, printError }: Session, id: string, remove: b
   try {
     await connection.persist(({ engine }) => engine.removeContainer({ id, force: true }));
   } catch (error) {
-    if (!isNotFound(error)) printError(`berth: container ${JSON.stringify(id)} was not removed: ${messageOf(error)}\n`);
+    if (!isNotFound(error))
+      printError(`berth: container ${JSON.stringify(id)} was not removed: ${sentenceOf(error)}\n`);
   }
   return code;
 }

@@ -1,8 +1,8 @@
-import { messageOf } from "@berth/base";
 import { flag } from "../args.ts";
 import { command } from "../command.ts";
 import { expectNothing } from "../each.ts";
 import { exitCodes } from "../exit-code.ts";
+import { sentenceOf } from "../sentence.ts";
 
 /** Of this program. */
 export const clientVersion = "0.1.0";
@@ -28,7 +28,7 @@ export const version = command({
         session.print(`berthd  ${server.version}${server.revision === "" ? "" : ` (${server.revision})`}\n`);
     }
     if (problem === null) return exitCodes.ok;
-    session.printError(`berth: ${messageOf(problem)}\n`);
+    session.printError(`berth: ${sentenceOf(problem)}\n`);
     return exitCodes.berth;
   },
 });
