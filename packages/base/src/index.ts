@@ -26,7 +26,7 @@ export {
 } from "./errors.ts";
 export { type Adaptor, type Matcher, parseFilters } from "./filter.ts";
 export { checkId, MAX_ID_LENGTH } from "./id.ts";
-export { checkLabels, type Labels, MAX_LABEL_SIZE, withoutEmpty } from "./labels.ts";
+export { checkLabels, type Labels, MAX_LABEL_SIZE, TEMPORARY_LEASE, withoutEmpty } from "./labels.ts";
 export { type Log, type LogFields, silent } from "./log.ts";
 export { normalizeReference, parseReference, type Reference } from "./reference.ts";
 export {

@@ -21,3 +21,6 @@ export function checkLabels(labels: Labels): void {
 export function withoutEmpty(labels: Labels): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).filter(([, value]) => value !== ""));
 }
+
+/** On leases that are no longer than one piece of work of the supervisor: a new supervisor drops those it finds. */
+export const TEMPORARY_LEASE = "berth.temporary";

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { isNotFound } from "@berth/base";
+import { isNotFound, TEMPORARY_LEASE } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 
 /** As long as containerd's client gives its own. */
@@ -19,7 +19,7 @@ export async function withLease<T>(
   if (scope.lease !== "") return work(scope);
   const id = `${what}-${Date.now()}-${randomBytes(4).toString("hex")}`;
   const expires = new Date(Date.now() + LIFETIME_MS).toISOString();
-  store.leases.create(scope.namespace, { id, labels: { "containerd.io/gc.expire": expires } });
+  store.leases.create(scope.namespace, { id, labels: { "containerd.io/gc.expire": expires, [TEMPORARY_LEASE]: "1" } });
   try {
     return await work({ ...scope, lease: id });
   } catch (error) {

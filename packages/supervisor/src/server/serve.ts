@@ -13,6 +13,7 @@ import { registrations } from "../services/registrations.ts";
 import { revision, version } from "../version.ts";
 import { announceRemovals } from "./announce-removals.ts";
 import { claimSocket } from "./claim-socket.ts";
+import { dropTemporaryLeases } from "./drop-temporary-leases.ts";
 import { createLog } from "./log.ts";
 import { createNotify } from "./notify.ts";
 import { serveGrpc } from "./serve-grpc.ts";
@@ -101,6 +102,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     }),
   );
   undo.use(announceRemovals(store.collector, runtime.events));
+  dropTemporaryLeases(store, log);
   const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
   const images = openImages({ store, differ, log });

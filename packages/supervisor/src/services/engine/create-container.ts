@@ -1,12 +1,20 @@
 import { randomBytes } from "node:crypto";
-import { alreadyExists, checkId, checkLabels, isNotFound, normalizeReference } from "@berth/base";
+import {
+  alreadyExists,
+  BerthError,
+  checkId,
+  checkLabels,
+  isNotFound,
+  messageOf,
+  normalizeReference,
+} from "@berth/base";
 import type { ResolvedImage } from "@berth/images";
 import { packAny, topics, typeUrls } from "@berth/proto";
 import type { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
-import type { AnyValue, Scope } from "@berth/store";
+import type { AnyValue, Scope, Snapshotter } from "@berth/store";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
@@ -16,13 +24,10 @@ export const stopSignalLabel = "io.containerd.image.config.stop-signal";
 /** Digest of what the image's name meant when the container was made. */
 export const imageDigestLabel = "berth.image.digest";
 
-/** Milliseconds after which an abandoned creation's lease lets go of what was made. */
-const LEASE_LIFE = 3_600_000;
-
 /** 12 hex digits: short enough to type, long enough not to meet. */
 export const randomId = (): string => randomBytes(6).toString("hex");
 
-/** Snapshot, spec and record, all or nothing: until the record refers to them a lease holds what is made. */
+/** Snapshot and record, in one transaction: whatever ends this process, there are both or neither. */
 export async function createContainer(
   needs: EngineNeeds,
   req: CreateContainerRequest,
@@ -34,24 +39,14 @@ export async function createContainer(
   if (store.containers.list(call, [`id==${id}`]).length > 0) throw alreadyExists("container", id);
   const defaults = defaultsOf(needs, call.namespace);
   const runtimeName = req.runtime || defaults.runtime;
-  needs.checkRuntime(runtimeName);
+  checkRuntime(needs, runtimeName);
   const image = await resolve(needs, req.image, call);
   const snapshotter = req.snapshotter || defaults.snapshotter;
   const snapshots = store.snapshotter(snapshotter);
 
-  await using undo = new AsyncDisposableStack();
-  const scope = leased(needs, call.namespace, undo);
-  let done = false;
-  const chainId = await images.unpack(scope, image, snapshotter);
-  await snapshots.prepare(scope, id, chainId, {});
-  undo.defer(async () => {
-    if (!done) await snapshots.remove(scope, id);
-  });
-  announce(runtime.events, call.namespace, topics.snapshotPrepare, SnapshotPrepare, {
-    key: id,
-    parent: chainId,
-    snapshotter,
-  });
+  const chainId = isThere(snapshots, call, image.chainId)
+    ? image.chainId
+    : await images.unpack(call, image, snapshotter);
 
   const spec = await makeSpec({
     namespace: call.namespace,
@@ -59,31 +54,57 @@ export async function createContainer(
     image: image.image.name,
     config: image.config.config,
     options: req,
-    read: readRootFile(store, scope, snapshotter, id),
+    read: readRootFile(store, call, snapshotter, chainId),
   });
   const { StopSignal } = image.config.config;
-  const record = store.containers.create(scope, {
-    id,
-    labels: {
-      ...(StopSignal === "" ? {} : { [stopSignalLabel]: StopSignal }),
-      [imageDigestLabel]: image.image.target.digest,
-      ...req.labels,
-    },
-    image: image.image.name,
-    runtime: { name: runtimeName, options: runtimeOptions(req.runtimeBinary) },
-    spec: { typeUrl: typeUrls.spec, value: new TextEncoder().encode(JSON.stringify(spec)) },
-    snapshotter,
-    snapshotKey: id,
-    extensions: {},
-    sandbox: "",
+  await using staged = await snapshots.stage(call, { kind: "active", key: id, parent: chainId, labels: {} });
+  const record = store.transaction(() => {
+    staged.commit();
+    return store.containers.create(call, {
+      id,
+      labels: {
+        ...(StopSignal === "" ? {} : { [stopSignalLabel]: StopSignal }),
+        [imageDigestLabel]: image.image.target.digest,
+        ...req.labels,
+      },
+      image: image.image.name,
+      runtime: { name: runtimeName, options: runtimeOptions(req.runtimeBinary) },
+      spec: { typeUrl: typeUrls.spec, value: new TextEncoder().encode(JSON.stringify(spec)) },
+      snapshotter,
+      snapshotKey: id,
+      extensions: {},
+      sandbox: "",
+    });
   });
-  done = true;
+  announce(runtime.events, call.namespace, topics.snapshotPrepare, SnapshotPrepare, {
+    key: id,
+    parent: chainId,
+    snapshotter,
+  });
   announce(runtime.events, call.namespace, topics.containerCreate, ContainerCreate, {
     id,
     image: record.image,
     runtime: { name: record.runtime.name, options: anyFromRecord(record.runtime.options) },
   });
   return { id, warnings: [] };
+}
+
+function isThere(snapshots: Snapshotter, scope: Scope, name: string): boolean {
+  try {
+    return snapshots.stat(scope, name).kind === "committed";
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
+}
+
+/** The runtime's name is checked here, so that the caller hears of it before there is anything to undo. */
+function checkRuntime(needs: EngineNeeds, name: string): void {
+  try {
+    needs.checkRuntime(name);
+  } catch (cause) {
+    throw new BerthError("not-found", messageOf(cause), { cause });
+  }
 }
 
 /** The image by the name that was given, else by the full name that it stands for. */
@@ -96,14 +117,6 @@ async function resolve({ images }: EngineNeeds, name: string, call: Call): Promi
     if (full === name) throw error;
     return await images.resolve(call, full);
   }
-}
-
-function leased({ store }: EngineNeeds, namespace: string, undo: AsyncDisposableStack): Scope {
-  const lease = `berth-create-${randomBytes(8).toString("hex")}`;
-  const expiry = new Date(Date.now() + LEASE_LIFE).toISOString();
-  store.leases.create(namespace, { id: lease, labels: { "containerd.io/gc.expire": expiry } });
-  undo.defer(() => store.leases.delete(namespace, lease));
-  return { namespace, lease };
 }
 
 /** The namespace's own defaults, else the supervisor's. */
