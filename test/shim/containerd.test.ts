@@ -13,6 +13,9 @@ import { shimBinary, until } from "./harness.ts";
 const run = promisify(execFile);
 const image = "docker.io/library/busybox:test";
 
+/** Ids are never used twice: both daemons share runc's root. */
+let made = 0;
+
 interface Outcome {
   readonly code: number;
   readonly stdout: string;
@@ -25,7 +28,6 @@ for (const [name, runtime] of [
 ] as const)
   describe(`${name} under containerd`, { skip: !hasContainerd(), timeout: 120_000 }, () => {
     let daemon: RealContainerd;
-    let made = 0;
     const ids: string[] = [];
     const newId = (): string => {
       const id = `c${process.pid}-${++made}`;

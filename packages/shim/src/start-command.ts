@@ -5,13 +5,14 @@ import {
   dup2,
   env,
   exit,
-  type Fd,
+  Fd,
   fork,
   isCode,
   listenUnix,
   mkdirAll,
   O,
   open,
+  readdir,
   readText,
   scheduleCoreCreate,
   setsid,
@@ -78,7 +79,7 @@ export function startCommand(flags: Flags, directory: string): void {
     unlink(path, { force: true });
     throw error;
   }
-  detach(bundle);
+  detach(bundle, listener);
   const log = createLogger(logWriter(), flags.debug || (input.bootstrap?.logLevel ?? 0) < 0).with({
     namespace: flags.namespace,
     container: flags.id,
@@ -129,9 +130,13 @@ function raiseOomScore(): void {
   writeFile("/proc/self/oom_score_adj", String(Math.min(score + 1, MAX_OOM_SCORE)));
 }
 
-/** Away from the daemon's session and its pipes: it waits until nobody holds them. */
-function detach(bundle: Bundle): void {
+/** Away from the daemon's session and its pipes (it waits until nobody holds them), and from all that it has leaked. */
+function detach(bundle: Bundle, listener: Fd): void {
   setsid();
+  for (const name of readdir("/proc/self/fd")) {
+    const number = Number(name);
+    if (number > 2 && number !== listener.number) new Fd(number, "an inherited descriptor").close();
+  }
   const nothing = open("/dev/null", O.RDWR);
   dup2(nothing, 0);
   dup2(nothing, 1);
