@@ -52,7 +52,7 @@ it("a creation that fails leaves nothing behind and loses nothing", async () => 
     [{ id: "bad/id", image: "tiny" }, "invalid-argument"],
     [{ image: "tiny", user: "nobody-here" }, "invalid-argument"],
     [{ image: "tiny", snapshotter: "none" }, "invalid-argument"],
-    [{ image: "tiny", runtime: "io.containerd.none.v1" }, "unknown"],
+    [{ image: "tiny", runtime: "io.containerd.none.v1" }, "not-found"],
     [{ image: "tiny", capAdd: ["NOT_A_CAP"] }, "invalid-argument"],
     [{ image: "tiny", securityOpt: ["what"] }, "invalid-argument"],
     [{ image: "tiny", mounts: [{ source: "rel", destination: "/x" }] }, "invalid-argument"],
