@@ -1,5 +1,6 @@
-// A filter is a program between two descriptors (gzip, zstd) that handles untrusted bytes: it gets no privileges,
-// no files but its two, and dies with us.
+// A filter is a program between two descriptors (gzip, zstd) that handles untrusted bytes: it gets no privileges and
+// no files but its own. It ends with us because nobody reads its pipe then; PR_SET_PDEATHSIG would not do, for we
+// may not signal another user's process without CAP_KILL, which an unpacker has given up.
 #include "tree.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +21,6 @@ static void run_filter(const char *path, char **argv, int in, int out, int err) 
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, NULL);
   signal(SIGPIPE, SIG_DFL);
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   // Above the standard ones first, so that no dup2 overwrites another's source.
   in = fcntl(in, F_DUPFD, 10);
   out = fcntl(out, F_DUPFD, 10);
@@ -36,8 +36,6 @@ static void run_filter(const char *path, char **argv, int in, int out, int err) 
     }
   }
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  // setresuid clears it.
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
   char *env[] = {"PATH=/usr/bin:/bin", "LC_ALL=C", NULL};
   execve(path, argv, env);
   _exit(127);
@@ -71,4 +69,10 @@ TREE_CALL(filterEnd) {
   while (waitpid(pid, &status, 0) < 0)
     if (errno != EINTR) return JS_NewInt32(ctx, -errno);
   return JS_NewInt32(ctx, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+// dieWithParent(): SIGKILL when the process that started us ends.
+TREE_CALL(dieWithParent) {
+  UNUSED;
+  return outcome(ctx, prctl(PR_SET_PDEATHSIG, SIGKILL));
 }

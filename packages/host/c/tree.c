@@ -433,6 +433,6 @@ static const JSCFunctionListEntry tree_rows[] = {
   ROW(treeRemove, 2), ROW(treeSameContent, 2), ROW(treeSync, 1), ROW(treeEnter, 1), ROW(treeConfine, 1),
   ROW(streamOpen, 1), ROW(streamClose, 1), ROW(streamRead, 2), ROW(streamCopy, 3), ROW(streamWrite, 2),
   ROW(streamSend, 3), ROW(streamSum, 1), ROW(streamTotal, 1), ROW(streamPeek, 1), ROW(byteSum, 1), ROW(filterStart, 5),
-  ROW(filterEnd, 1),
+  ROW(filterEnd, 1), ROW(dieWithParent, 0),
 };
 TABLE(tree);

@@ -30,5 +30,6 @@ TREE_CALL(byteSum);
 // filter.c
 TREE_CALL(filterStart);
 TREE_CALL(filterEnd);
+TREE_CALL(dieWithParent);
 
 #endif

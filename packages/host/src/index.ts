@@ -53,6 +53,6 @@ export { type Child, type SpawnOptions, spawn } from "./spawn.ts";
 export { print, printError, stderr, stdin, stdout } from "./stdio.ts";
 export { isCode, SystemError } from "./system-error.ts";
 export { isTerminal, makeRaw, openPty, setTerminalSize, terminalSize } from "./terminal.ts";
-export { byteSum, type Entry, endFilter, HashedStream, S, startFilter, tree } from "./tree.ts";
+export { byteSum, dieWithParent, type Entry, endFilter, HashedStream, S, startFilter, tree } from "./tree.ts";
 export { exit, onUncaught } from "./uncaught.ts";
 export { acceptLoop, connectUnix, type Listener, listenUnix, type Peer } from "./unix-socket.ts";

@@ -43,6 +43,7 @@ declare module "berth:native" {
     // filter.c
     filterStart(path: string, argument: string, stdin: number, stdout: number, stderr: number): Result;
     filterEnd(pid: number): Result;
+    dieWithParent(): Result;
   }
 }
 
@@ -213,3 +214,8 @@ export const startFilter = (program: string, argument: string, stdin: Fd, stdout
 
 /** Waits for the filter; 0..255, or 128 + signal. */
 export const endFilter = (pid: number): number => check(native.filterEnd(pid), "waitpid", String(pid));
+
+/** From now on this process is killed when the one that started it ends. */
+export function dieWithParent(): void {
+  check(native.dieWithParent(), "prctl", "PR_SET_PDEATHSIG");
+}

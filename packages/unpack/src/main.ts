@@ -1,6 +1,6 @@
 // berth-unpack: a job on stdin, one line of JSON as the answer. An error is a line {kind, message} and exit code 1.
 import { BerthError, internalError, invalidArgument, messageOf } from "@berth/base";
-import { argv, exit, Fd, HashedStream, isCode, print, read, setName, stdin, stdout } from "@berth/host";
+import { argv, dieWithParent, exit, Fd, HashedStream, isCode, print, read, setName, stdin, stdout } from "@berth/host";
 import { apply } from "./apply.ts";
 import { diff } from "./diff.ts";
 import { parseApplyJob, parseDiffJob } from "./job.ts";
@@ -29,6 +29,9 @@ function readJob(): string {
 
 function main(): void {
   setName("berth-unpack");
+  // Before the job is read: a supervisor that is gone by now has left half a job at most. One that comes back
+  // collects what was being extracted, and nobody may write to it then.
+  dieWithParent();
   const [, command = ""] = argv;
   if (command === "apply") {
     print(`${JSON.stringify(apply(parseApplyJob(readJob())))}\n`);
