@@ -27,7 +27,7 @@ import {
 } from "@berth/host";
 import { parseStartInput, startReply } from "./bootstrap.ts";
 import { type Bundle, bundleAt } from "./bundle.ts";
-import { readBundleConfig } from "./bundle-files.ts";
+import { readBundleConfig, saveOptions } from "./bundle-files.ts";
 import type { Flags } from "./flags.ts";
 import { socketOf } from "./forwarder.ts";
 import { createLogger } from "./logger.ts";
@@ -55,6 +55,8 @@ export function startCommand(flags: Flags, directory: string): void {
   mkdirAll(folder, 0o700);
 
   const reply = () => {
+    // For a `delete` that comes before any Create.
+    if (input.options !== null) saveOptions(bundle, input.options);
     writeFileAtomic(bundle.address, `unix://${path}`, { mode: 0o600 });
     const bytes = startReply(input, `unix://${path}`);
     for (let at = 0; at < bytes.length; ) at += Math.max(0, write(stdout, bytes.subarray(at)));
