@@ -11,7 +11,7 @@ import {
   parseProcCgroup,
 } from "@berth/shim";
 
-/** Files of a container's cgroup v1, as Linux 6.18 writes them. */
+/** Written by hand in the format of cgroup v1; memory and cpuacct figures are from a live root cgroup (Linux 6.18). */
 const v1: Readonly<Record<string, string>> = {
   "memory/memory.stat":
     "cache 9629696\nrss 14856192\npgpgin 43869\ninactive_anon 0\nhierarchical_memory_limit 9223372036854771712\nhierarchical_memsw_limit 9223372036854771712\ntotal_cache 438353920\ntotal_pgmajfault 5333\n",
@@ -29,7 +29,7 @@ const v1: Readonly<Record<string, string>> = {
   "blkio/blkio.throttle.io_service_bytes": "8:0 Read 4096\n8:0 Write 0\n8:0 Total 4096\nTotal 4096\n",
 };
 
-/** The same of cgroup v2. */
+/** Written by hand from cgroup-v2.rst: not taken from a machine. */
 const v2: Readonly<Record<string, string>> = {
   "pids.current": "2\n",
   "pids.max": "max\n",
