@@ -17,8 +17,12 @@ const OPAQUE = ".wh..wh..opq";
 /** AUFS's own files: `.wh..wh.plnk`, `.wh..wh.aufs`, `.wh..wh.orph`. */
 const AUFS = ".wh..wh.";
 
-/** Members of one layer whose names are remembered (for opaque directories and directory times). */
-const MAX_MEMBERS = 4_000_000;
+/**
+ * What is remembered of one layer at most: names of members, for opaque directories, and directories, for their times.
+ * Each takes some 230 bytes, and the host's heap has 256 MiB.
+ */
+const MAX_NAMES = 700_000;
+const MAX_DIRECTORIES = 250_000;
 
 const deviceTypes = { char: S.IFCHR, block: S.IFBLK, fifo: S.IFIFO } as const;
 
@@ -32,6 +36,8 @@ export interface LayerWriter {
 }
 
 export function createLayerWriter(root: Root): LayerWriter {
+  // On an empty root there is nothing that an opaque directory could hide: a base layer may have any number of files.
+  const isBase = namesOf(root.fd).length === 0;
   const seen = new Set<string>();
   const directories: (readonly [parts: string[], mtime: TarMember["mtime"]])[] = [];
   const ignored = new Set<string>();
@@ -44,13 +50,15 @@ export function createLayerWriter(root: Root): LayerWriter {
       // The root itself is whoever made the snapshot's (containerd leaves it alone, too).
       if (base === undefined) return body.copyTo(null, member.size) === member.size;
       if (parts[0]?.startsWith(AUFS) && base !== OPAQUE) return body.copyTo(null, member.size) === member.size;
-      if (seen.size >= MAX_MEMBERS) throw resourceExhausted(`the layer has more than ${MAX_MEMBERS} members`);
+      if (seen.size >= MAX_NAMES) throw resourceExhausted(`the layer has more than ${MAX_NAMES} members`);
+      if (directories.length >= MAX_DIRECTORIES)
+        throw resourceExhausted(`the layer has more than ${MAX_DIRECTORIES} directories`);
       try {
         if (base.startsWith(WHITEOUT)) {
           whiteOut(parts, base);
           return body.copyTo(null, member.size) === member.size;
         }
-        seen.add(parts.join("/"));
+        if (!isBase) seen.add(parts.join("/"));
         return write(member, parts, body);
       } catch (error) {
         throw explained(error, member);
@@ -69,7 +77,7 @@ export function createLayerWriter(root: Root): LayerWriter {
   function whiteOut(parts: readonly string[], base: string): void {
     const above = parts.slice(0, -1);
     if (base === OPAQUE) {
-      hideLower(above);
+      if (!isBase) hideLower(above);
       return;
     }
     const hidden = base.slice(WHITEOUT.length);
