@@ -37,9 +37,11 @@ function startMs(path: string, args: readonly string[]): number {
   return times[7] ?? 0;
 }
 
-/** Memory of a shim server without a container: started by hand in a temporary bundle. */
+/** Memory of a shim without a container, with two others beside it that share its pages. */
 async function shimMemory(path: string): Promise<{ rssKb: number; ussKb: number }> {
   await using shim = await idleShim(path);
+  await using _second = await idleShim(path);
+  await using _third = await idleShim(path);
   const { rss, uss } = memoryOf(shim.pid);
   return { rssKb: rss, ussKb: uss };
 }
