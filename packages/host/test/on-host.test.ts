@@ -10,10 +10,8 @@ const folder = join(import.meta.dirname, "cases");
 const cases = readdirSync(folder)
   .filter((name) => name.endsWith(".ts") && !helpers.includes(name))
   .map((name) => join(folder, name));
-const slow = process.env.BERTH_LONG_TESTS === "1" ? (["gc-stress"] as const) : [];
-
 describe("the host", () => {
-  for (const variant of ["release", "asan", ...slow] as const) {
+  for (const variant of ["release", "asan", "gc-stress"] as const) {
     it(`passes its tests as a ${variant} build`, async () => {
       const result = await runOnHost(cases, variant);
       assert.equal(result.status, 0, result.output);
