@@ -1,4 +1,4 @@
-import { lstatSync, unlinkSync } from "node:fs";
+import { lstatSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { alreadyExists, failedPrecondition } from "@berth/base";
 
@@ -12,17 +12,22 @@ export async function claimSocketPath(path: string): Promise<void> {
   if (!found.isSocket())
     throw failedPrecondition(`${JSON.stringify(path)} is no socket: remove it, or choose another address`);
   if (await isAnswered(path)) throw alreadyExists("a server on socket", path);
-  unlinkSync(path);
+  rmSync(path, { force: true });
 }
 
+/** Only a refusal says that nobody listens; anything else (a full backlog, no permission) is somebody's socket. */
 function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect(path);
-    const answer = (answered: boolean) => () => {
+    socket.once("connect", () => {
       socket.destroy();
-      resolve(answered);
-    };
-    socket.once("connect", answer(true));
-    socket.once("error", answer(false));
+      resolve(true);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
+      else if (error.code === "EAGAIN") resolve(true);
+      else
+        reject(failedPrecondition(`${JSON.stringify(path)} cannot be taken over: ${error.message}`, { cause: error }));
+    });
   });
 }
