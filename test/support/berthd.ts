@@ -1,9 +1,9 @@
 // A private berthd, as built, with its own root, state and sockets.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { mountsBelow, processesNaming } from "./leftovers.ts";
+import { daemonOf, removeLeftovers } from "./daemon.ts";
 
 const run = promisify(execFile);
 const top = resolve(import.meta.dirname, "../..");
@@ -55,7 +55,6 @@ export async function startBerthd(options: BerthdOptions = {}): Promise<Berthd> 
   const address = join(dir, "b.sock");
   const root = join(dir, "root");
   const state = join(dir, "state");
-  const logFile = join(dir, "log");
   const configFile = join(dir, "config.toml");
   writeFileSync(
     configFile,
@@ -70,42 +69,23 @@ level = "debug"
 default_shim = ${JSON.stringify(shim)}
 ${config}`,
   );
-  const log = () => readFileSync(logFile, "utf8");
   const ctr = async (...args: string[]): Promise<string> => {
     const { stdout } = await run("/usr/bin/ctr", ["--address", address, ...args], { maxBuffer: 16 << 20 });
     return stdout;
   };
-
-  let running: { child: ChildProcess; exited: Promise<void> } | null = null;
+  const daemon = daemonOf({
+    command: program,
+    args: ["--config", configFile],
+    env,
+    logFile: join(dir, "log"),
+    answers: () => ctr("version"),
+  });
   let startMs = 0;
   const restart = async () => {
-    const begun = performance.now();
-    const out = openSync(logFile, "a");
-    const child = spawn(program, ["--config", configFile], {
-      stdio: ["ignore", out, out],
-      env: { ...process.env, ...env },
-    });
-    closeSync(out);
-    const exited = new Promise<void>((done) => {
-      child.once("exit", () => done());
-      child.once("error", () => done());
-    });
-    running = { child, exited };
-    await untilAnswers(child, ctr, log);
-    startMs = performance.now() - begun;
-  };
-  const end = async (signal: NodeJS.Signals = "SIGKILL") => {
-    if (running === null) return;
-    const { child, exited } = running;
-    running = null;
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    child.kill(signal);
-    const timer = setTimeout(() => child.kill("SIGKILL"), 20_000);
-    await exited;
-    clearTimeout(timer);
+    startMs = await daemon.start();
   };
   const stop = async () => {
-    await end("SIGTERM");
+    await daemon.end("SIGTERM");
     await removeLeftovers(dir);
   };
   try {
@@ -121,64 +101,16 @@ ${config}`,
     root,
     state,
     get pid() {
-      return running?.child.pid ?? 0;
+      return daemon.pid;
     },
     get startMs() {
       return startMs;
     },
-    log,
+    log: daemon.log,
     ctr,
-    end,
+    end: daemon.end,
     restart,
     stop,
     [Symbol.asyncDispose]: stop,
   };
-}
-
-async function untilAnswers(
-  child: ChildProcess,
-  ctr: (...args: string[]) => Promise<string>,
-  log: () => string,
-): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
-      throw new Error(`berthd has ended:\n${log().slice(-2000)}`);
-    try {
-      await ctr("version");
-      return;
-    } catch (error) {
-      if (Date.now() > deadline) throw new Error(`berthd does not answer:\n${log().slice(-2000)}`, { cause: error });
-    }
-    // There is nothing to wait on: a refused connection says nothing of when to try again.
-    await new Promise((done) => setTimeout(done, 20));
-  }
-}
-
-/** Shims outlive their supervisor, and hold containers and mounts: ours by the directory in their command line. */
-async function removeLeftovers(dir: string): Promise<void> {
-  for (const { pid } of processesNaming(dir)) {
-    for (const child of childrenOf(pid)) killNow(child);
-    killNow(pid);
-  }
-  for (const point of mountsBelow(dir).reverse()) await run("umount", ["-l", point]);
-  rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return children === "" ? [] : children.split(" ").map(Number);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }

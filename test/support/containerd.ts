@@ -1,9 +1,9 @@
 // A private containerd of Debian's, with its own root, state and sockets: the original that ours is held against.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { mountsBelow, processesNaming } from "./leftovers.ts";
+import { daemonOf, removeLeftovers } from "./daemon.ts";
 
 const run = promisify(execFile);
 
@@ -15,11 +15,16 @@ export interface RealContainerd extends AsyncDisposable {
   readonly dir: string;
   readonly root: string;
   readonly state: string;
+  /** Of the process that runs now. */
   readonly pid: number;
-  /** What it has logged so far. */
+  /** What it has logged so far, over all restarts. */
   log(): string;
   /** Debian's ctr against it: its output. Rejects with ctr's error text. */
   ctr(...args: string[]): Promise<string>;
+  /** Ends the process, by SIGKILL unless said otherwise, and waits for its end; containers go on. */
+  end(signal?: NodeJS.Signals): Promise<void>;
+  /** Starts it again on the same directories and waits until it answers. */
+  restart(): Promise<void>;
   /** Stops it and everything that it started, and removes its files. */
   stop(): Promise<void>;
 }
@@ -39,29 +44,24 @@ export async function startContainerd({ config = "", env = {} }: ContainerdOptio
   const address = join(dir, "c.sock");
   const root = join(dir, "root");
   const state = join(dir, "state");
-  const logFile = join(dir, "log");
   writeFileSync(join(dir, "config.toml"), configText({ root, state, address, opt: join(dir, "opt") }) + config);
-  const out = openSync(logFile, "a");
-  const child = spawn("/usr/bin/containerd", ["--config", join(dir, "config.toml")], {
-    stdio: ["ignore", out, out],
-    env: { ...process.env, ...env },
-  });
-  closeSync(out);
-  const exited = new Promise<void>((resolve) => {
-    child.once("exit", () => resolve());
-    child.once("error", () => resolve());
-  });
-  const log = () => readFileSync(logFile, "utf8");
   const ctr = async (...args: string[]): Promise<string> => {
     const { stdout } = await run("/usr/bin/ctr", ["--address", address, ...args], { maxBuffer: 16 << 20 });
     return stdout;
   };
+  const daemon = daemonOf({
+    command: "/usr/bin/containerd",
+    args: ["--config", join(dir, "config.toml")],
+    env,
+    logFile: join(dir, "log"),
+    answers: () => ctr("version"),
+  });
   const stop = async () => {
-    await endProcess(child, exited);
+    await daemon.end("SIGTERM");
     await removeLeftovers(dir);
   };
   try {
-    await untilAnswers(child, ctr, log);
+    await daemon.start();
   } catch (error) {
     await stop();
     throw error;
@@ -72,9 +72,15 @@ export async function startContainerd({ config = "", env = {} }: ContainerdOptio
     dir,
     root,
     state,
-    pid: child.pid as number,
-    log,
+    get pid() {
+      return daemon.pid;
+    },
+    log: daemon.log,
     ctr,
+    end: daemon.end,
+    async restart() {
+      await daemon.start();
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   };
@@ -96,60 +102,3 @@ disabled_plugins = [
 [plugins."io.containerd.internal.v1.opt"]
   path = ${JSON.stringify(paths.opt)}
 `;
-
-async function untilAnswers(
-  child: ChildProcess,
-  ctr: (...args: string[]) => Promise<string>,
-  log: () => string,
-): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined)
-      throw new Error(`containerd has ended:\n${log().slice(-2000)}`);
-    try {
-      await ctr("version");
-      return;
-    } catch (error) {
-      if (Date.now() > deadline)
-        throw new Error(`containerd does not answer:\n${log().slice(-2000)}`, { cause: error });
-    }
-    // There is nothing to wait on: its socket appears before it answers.
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}
-
-async function endProcess(child: ChildProcess, exited: Promise<void>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill("SIGTERM");
-  const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
-  await exited;
-  clearTimeout(timer);
-}
-
-/** Shims outlive containerd, and hold containers and mounts: ours by the directory in their command line. */
-async function removeLeftovers(dir: string): Promise<void> {
-  for (const { pid } of processesNaming(dir)) {
-    for (const child of childrenOf(pid)) killNow(child);
-    killNow(pid);
-  }
-  for (const point of mountsBelow(dir).reverse()) await run("umount", ["-l", point]);
-  rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return children === "" ? [] : children.split(" ").map(Number);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
-}
