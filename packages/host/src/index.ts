@@ -37,6 +37,7 @@ export {
   fork,
   kill,
   pid,
+  releaseMemory,
   scheduleCoreCreate,
   setName,
   setpgid,
