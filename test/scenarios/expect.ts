@@ -1,0 +1,41 @@
+// What scenarios assert, said once.
+import assert from "node:assert/strict";
+import { type ErrorKind, kindOf, messageOf } from "@berth/base";
+
+/** The call fails with exactly this code, and with this text. */
+export async function refused(call: Promise<unknown>, kind: ErrorKind, text: string | RegExp): Promise<void> {
+  const outcome = await outcomeOf(call);
+  if (typeof text === "string") assert.equal(outcome, `${kind} | ${text}`);
+  else {
+    assert.match(outcome, text);
+    assert.ok(outcome.startsWith(`${kind} |`), `${outcome} is of kind ${kind}`);
+  }
+}
+
+/** `ok`, or code and text of the error. */
+export async function outcomeOf(call: Promise<unknown>): Promise<string> {
+  try {
+    await call;
+    return "ok";
+  } catch (error) {
+    return `${kindOf(error)} | ${messageOf(error)}`;
+  }
+}
+
+/** Looks until it is so; what other processes do sends no event. */
+export async function eventually(what: string, holds: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
+  for (const end = Date.now() + ms; !(await holds()); ) {
+    assert.ok(Date.now() < end, `${what} within ${ms} ms`);
+    await new Promise((done) => setTimeout(done, 10));
+  }
+}
+
+/** A zombie is not alive: its parent may be slow to look. */
+export function alive(pid: number): boolean {
+  try {
+    const { readFileSync } = process.getBuiltinModule("node:fs");
+    return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch {
+    return false; // ENOENT or ESRCH: it is gone
+  }
+}

@@ -1,0 +1,50 @@
+// A client's ends of FIFOs.
+import { execFileSync } from "node:child_process";
+import { constants, openSync } from "node:fs";
+import { Socket } from "node:net";
+
+export interface Reading {
+  readonly path: string;
+  /** All of it, once every writer has closed. */
+  readonly whole: Promise<Buffer>;
+  /** What has come so far. */
+  text(): string;
+  close(): void;
+}
+
+export function makeFifo(path: string): string {
+  execFileSync("mkfifo", ["-m", "600", path]);
+  return path;
+}
+
+/** Reads a FIFO to its end. */
+export function readFifo(path: string): Reading {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: true, writable: false });
+  const chunks: Buffer[] = [];
+  const { promise: whole, resolve } = Promise.withResolvers<Buffer>();
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("close", () => resolve(Buffer.concat(chunks)));
+  return { path, whole, text: () => Buffer.concat(chunks).toString(), close: () => socket.destroy() };
+}
+
+export interface Writing {
+  write(bytes: string | Uint8Array): Promise<void>;
+  /** Closes our end. */
+  end(): Promise<void>;
+}
+
+/** Opens a FIFO that somebody reads. */
+export function writeFifo(path: string): Writing {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  const socket = new Socket({ fd, readable: false, writable: true });
+  socket.on("error", () => {}); // a reader that has gone is what some scenarios are about
+  return {
+    write: (bytes) => new Promise((done) => socket.write(bytes, () => done())),
+    end: () =>
+      new Promise((done) => {
+        socket.once("close", () => done());
+        socket.end(() => socket.destroy());
+      }),
+  };
+}
