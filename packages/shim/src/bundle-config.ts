@@ -9,15 +9,18 @@ export interface BundleConfig {
 /** First match wins (containerd's runc shim). */
 const groupAnnotations = ["io.containerd.runc.v2.group", "io.kubernetes.cri.sandbox-id"];
 
-interface Spec {
-  annotations?: Record<string, string>;
-  linux?: { namespaces?: { type: string; path?: string }[] };
+/**
+ * Throws SyntaxError where the text is not JSON. What is not of the right type counts as absent: the runtime says
+ * better what is wrong with it.
+ */
+export function parseBundleConfig(text: string): BundleConfig {
+  const spec = membersOf(JSON.parse(text));
+  const annotations = membersOf(spec.annotations);
+  const group = groupAnnotations.map((key) => annotations[key]).find((value) => typeof value === "string");
+  const { namespaces } = membersOf(spec.linux);
+  const pids = (Array.isArray(namespaces) ? namespaces : []).map(membersOf).find(({ type }) => type === "pid");
+  return { group: typeof group === "string" ? group : "", privatePids: pids !== undefined && !pids.path };
 }
 
-/** Throws SyntaxError where the text is not JSON. */
-export function parseBundleConfig(text: string): BundleConfig {
-  const spec = JSON.parse(text) as Spec;
-  const group = groupAnnotations.map((key) => spec.annotations?.[key]).find((value) => value !== undefined);
-  const pids = spec.linux?.namespaces?.find((namespace) => namespace.type === "pid");
-  return { group: group ?? "", privatePids: pids !== undefined && !pids.path };
-}
+const membersOf = (value: unknown): Record<string, unknown> =>
+  typeof value === "object" && value !== null ? (value as Record<string, unknown>) : {};

@@ -33,9 +33,10 @@ export function bundleAt(path: string): Bundle {
     runtime: of("runtime"),
     options: of("options.json"),
     exit: of("exit.json"),
-    execPid: (execId) => of(`${execId}.pid`),
+    // Each kind ends in a way of its own: an exec called `init` or `a.exit` must not meet another file.
+    execPid: (execId) => of(`exec-${execId}.pid`),
     execLog: (execId) => of(`exec-${execId}.log.json`),
-    execSpec: (execId) => of(`exec-${execId}.json`),
+    execSpec: (execId) => of(`exec-${execId}.spec.json`),
     execExit: (execId) => of(`exec-${execId}.exit.json`),
   };
 }

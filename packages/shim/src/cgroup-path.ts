@@ -6,7 +6,7 @@ export type CgroupPaths = Readonly<Record<string, string>>;
 
 /** /proc/<pid>/cgroup: `4:cpu,cpuacct:/a` and `0::/b`. */
 export function parseProcCgroup(text: string): CgroupPaths {
-  const out: Record<string, string> = {};
+  const out: Record<string, string> = Object.create(null);
   for (const line of text.split("\n")) {
     const first = line.indexOf(":");
     const second = line.indexOf(":", first + 1);
@@ -28,7 +28,7 @@ export interface Cgroup {
  * of the hierarchy only (a daemon inside a container): that part is cut off. null where nothing is mounted.
  */
 export function locateCgroup(paths: CgroupPaths, mounts: readonly MountEntry[]): Cgroup | null {
-  const directories: Record<string, string> = {};
+  const directories: Record<string, string> = Object.create(null);
   let found = false;
   for (const mount of mounts) {
     if (mount.type !== "cgroup") continue;

@@ -1,5 +1,5 @@
-import { BerthError, messageOf } from "@berth/base";
-import { isCode } from "@berth/host";
+import { BerthError, checkId, invalidArgument, messageOf, notFound } from "@berth/base";
+import { isCode, stat } from "@berth/host";
 import { TaskCreate } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { CreateTaskRequest } from "@berth/proto/containerd/task/v2";
@@ -10,7 +10,7 @@ import { cgroupOfPid } from "./cgroup-reader.ts";
 import type { Container } from "./container.ts";
 import { followExit } from "./exits.ts";
 import type { Keeper } from "./keeper.ts";
-import { oomKillsOf } from "./oom.ts";
+import { followOom } from "./oom.ts";
 import { openStdio } from "./open-stdio.ts";
 import { createProcess } from "./process.ts";
 import { mountRootfs, unmountAll } from "./rootfs.ts";
@@ -19,6 +19,12 @@ import { createRunc } from "./runc.ts";
 /** Makes the container, up to its init waiting to be started. Nothing of it is left where this fails. */
 export async function createContainer(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
   const { id } = request;
+  checkId("container", id);
+  if (!request.bundle.startsWith("/"))
+    throw invalidArgument(
+      `container ${JSON.stringify(id)}: bundle ${JSON.stringify(request.bundle)} is no absolute path`,
+    );
+  if (stat(request.bundle)?.kind !== "directory") throw notFound("bundle", request.bundle);
   if (keeper.closing)
     throw new BerthError("unavailable", `container ${JSON.stringify(id)}: this shim is shutting down`);
   if (keeper.containers.has(id) || keeper.creating.has(id))
@@ -66,7 +72,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
     ioUid: options.ioUid,
     ioGid: options.ioGid,
     cgroup: null,
-    oomKills: 0n,
+    oom: null,
     initGone: false,
     checkpoint,
   };
@@ -86,7 +92,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
       init.state = { at: "created", pid };
       await init.stdio.launched();
       container.cgroup = cgroupOfPid(pid);
-      container.oomKills = oomKillsOf(container.cgroup);
+      followOom(keeper, container);
       followExit(keeper, container, init, pid);
     }
     return container;

@@ -13,15 +13,23 @@ export interface ExitRecord {
   readonly at: number;
 }
 
+/** The ends of what a Date can hold. */
+const LATEST = 8.64e15;
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
 /** null where the text is no record. */
 export function parseExitRecord(text: string): ExitRecord | null {
-  let value: Partial<ExitRecord>;
+  let value: unknown;
   try {
-    value = JSON.parse(text) as Partial<ExitRecord>;
+    value = JSON.parse(text);
   } catch {
     return null;
   }
-  const { sequence = 0, container = "", exec = "", pid = 0, status, at } = value;
-  if (typeof status !== "number" || typeof at !== "number") return null;
+  if (typeof value !== "object" || value === null) return null;
+  const { sequence = 0, container = "", exec = "", pid = 0, status, at } = value as Record<string, unknown>;
+  if (!isCount(sequence) || !isCount(pid) || !isCount(status) || status > 255) return null;
+  if (typeof at !== "number" || !(Math.abs(at) <= LATEST)) return null;
+  if (typeof container !== "string" || typeof exec !== "string") return null;
   return { sequence, container, exec, pid, status, at };
 }

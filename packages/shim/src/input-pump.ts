@@ -1,6 +1,7 @@
 // Moves a client's input to a container. The client's FIFO gives end of file only when nobody holds its write end:
 // the shim holds one until CloseIO, so that a client may leave and another one come.
 import { type Fd, O, open, Pump } from "@berth/host";
+import { closeAll, stdioError } from "./stdio.ts";
 
 export interface InputPump {
   /** CloseIO: lets go of the write end. */
@@ -10,15 +11,7 @@ export interface InputPump {
 
 /** Opens the FIFO at `path`. Owns `to` and closes it at the end of the input, unless it is a terminal's. */
 export function startInputPump(path: string, to: Fd, terminal: boolean): InputPump {
-  const from = open(path, O.RDONLY | O.NONBLOCK);
-  let held: Fd | null = null;
-  try {
-    held = open(path, O.WRONLY | O.NONBLOCK);
-  } catch (error) {
-    from.close();
-    throw error;
-  }
-  const keeper = held;
+  const [from, keeper] = openBothEnds(path);
   // A container that has closed its stdin reads no more: the client's bytes end there (EPIPE).
   const pump = new Pump({ from, to, onError: () => "stop" });
   let over = false;
@@ -37,4 +30,15 @@ export function startInputPump(path: string, to: Fd, terminal: boolean): InputPu
       end();
     },
   };
+}
+
+function openBothEnds(path: string): [from: Fd, held: Fd] {
+  const opened: Fd[] = [];
+  try {
+    for (const flags of [O.RDONLY, O.WRONLY]) opened.push(open(path, flags | O.NONBLOCK));
+    return opened as [Fd, Fd];
+  } catch (error) {
+    closeAll(opened);
+    throw stdioError(error);
+  }
 }

@@ -69,14 +69,18 @@ export interface MountPlan {
   readonly data: readonly string[];
 }
 
+/** Not what every object inherits: an option may be called `constructor`. */
+const own = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
 export function planMount(options: readonly string[]): MountPlan {
   const flags = new Set<FlagName>();
   const propagation: (readonly FlagName[])[] = [];
   const data: string[] = [];
   for (const option of options) {
-    const adds = set[option];
-    const drops = clear[option];
-    const spreads = propagations[option];
+    const adds = own(set, option);
+    const drops = own(clear, option);
+    const spreads = own(propagations, option);
     if (adds !== undefined) for (const flag of adds) flags.add(flag);
     else if (drops !== undefined) {
       if (drops !== null) flags.delete(drops);

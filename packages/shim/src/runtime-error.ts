@@ -1,23 +1,18 @@
 // What an OCI runtime said when it failed, in the words that clients know from containerd's runc shim.
 import { BerthError, unknownError } from "@berth/base";
 
-interface LogEntry {
-  level?: string;
-  msg?: string;
-}
-
 /** The last message of level error in a log of JSON lines; empty where there is none. */
 export function lastRuntimeError(log: string): string {
   let last = "";
   for (const line of log.split("\n")) {
     if (line === "") continue;
-    let entry: LogEntry;
+    let entry: { readonly level?: unknown; readonly msg?: unknown } | null;
     try {
-      entry = JSON.parse(line) as LogEntry;
+      entry = JSON.parse(line);
     } catch {
       continue; // a runtime that died in the middle of a line
     }
-    if (entry.level === "error" && entry.msg !== undefined) last = entry.msg.trim();
+    if (entry?.level === "error" && typeof entry.msg === "string") last = entry.msg.trim();
   }
   return last;
 }

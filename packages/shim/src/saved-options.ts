@@ -10,7 +10,8 @@ export const formatOptions = ({ binaryName, root, systemdCgroup }: Options): str
 export function parseOptions(text: string): Options {
   let saved: Record<string, unknown> = {};
   try {
-    saved = JSON.parse(text) as Record<string, unknown>;
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) saved = value as Record<string, unknown>;
   } catch {
     // absent, or torn by a crash: the defaults are the best that is left
   }

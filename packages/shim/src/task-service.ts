@@ -1,5 +1,5 @@
 // containerd's task API, versions 2 and 3: one implementation for both.
-import { BerthError, canceled } from "@berth/base";
+import { BerthError, canceled, checkId } from "@berth/base";
 import { kill, pid as ownPid, writeFile } from "@berth/host";
 import { packAny, unpackAny } from "@berth/proto";
 import { TaskCheckpointed, TaskExecAdded, TaskPaused, TaskResumed } from "@berth/proto/containerd/events";
@@ -144,6 +144,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       const container = containerOf(id);
       if (container.execs.has(execId)) throw new BerthError("already-exists", `id ${execId}: already exists`);
       allow("init", container.init.state, "exec");
+      checkId("exec", execId);
       if (spec === null)
         throw new BerthError("invalid-argument", `exec ${JSON.stringify(execId)} has no process specification`);
       writeFile(container.bundle.execSpec(execId), spec.value, { mode: 0o600 });

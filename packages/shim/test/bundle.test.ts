@@ -51,7 +51,7 @@ describe("config.json", () => {
 });
 
 describe("files of a bundle", () => {
-  it("have fixed names", () => assert.equal(bundleAt("/b").execPid("e1"), "/b/e1.pid"));
+  it("have fixed names", () => assert.equal(bundleAt("/b").execPid("init"), "/b/exec-init.pid"));
   it("an exit record that is not whole is none", () => {
     assert.equal(parseExitRecord('{"status":7'), null);
     assert.equal(parseExitRecord("{}"), null);
