@@ -45,6 +45,13 @@ CALL(call_read) {
   return count < 0 ? failure(ctx, errno) : copied_bytes(ctx, buffer, (size_t)count);
 }
 
+CALL(call_rewind) {
+  UNUSED;
+  int fd;
+  if (!int_argument(ctx, argv[0], &fd)) return JS_EXCEPTION;
+  return outcome(ctx, lseek(fd, 0, SEEK_SET));
+}
+
 CALL(call_readAll) {
   UNUSED;
   int fd;
@@ -295,7 +302,7 @@ CALL(call_pipe) {
 #define CONSTANT(name) JS_PROP_INT32_DEF(#name, name, JS_PROP_ENUMERABLE)
 
 static const JSCFunctionListEntry files_rows[] = {
-  ROW(open, 3), ROW(close, 1), ROW(read, 2), ROW(readAll, 2), ROW(write, 2), ROW(writeAll, 2), ROW(setNonblocking, 1),
+  ROW(open, 3), ROW(close, 1), ROW(read, 2), ROW(readAll, 2), ROW(rewind, 1), ROW(write, 2), ROW(writeAll, 2), ROW(setNonblocking, 1),
   ROW(stat, 2), ROW(readdir, 1), ROW(readlink, 1), ROW(rename, 2), ROW(symlink, 2), ROW(chown, 3), ROW(fchown, 3),
   ROW(fchmod, 2), ROW(fsync, 1), ROW(mount, 5), ROW(pipe, 1),
   JS_CFUNC_MAGIC_DEF("unlink", 1, path_call, UNLINK), JS_CFUNC_MAGIC_DEF("rmdir", 1, path_call, RMDIR),

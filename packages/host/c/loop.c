@@ -1,5 +1,6 @@
 // The epoll loop. Who watches what, and all timers, are in TypeScript (loop.ts, timers.ts).
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 #include "host.h"
@@ -48,6 +49,11 @@ CALL(call_loopRemove) {
 CALL(call_loopIsOpen) {
   UNUSED;
   return JS_NewBool(ctx, loop_fd >= 0);
+}
+
+CALL(call_eventCounter) {
+  UNUSED;
+  return outcome(ctx, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
 }
 
 static double milliseconds(clockid_t clock) {
@@ -109,7 +115,7 @@ int run_loop(JSContext *ctx) {
 }
 
 static const JSCFunctionListEntry loop_rows[] = {
-  ROW(loopOpen, 2), ROW(loopAdd, 3), ROW(loopModify, 3), ROW(loopRemove, 1), ROW(loopIsOpen, 0),
+  ROW(loopOpen, 2), ROW(loopAdd, 3), ROW(loopModify, 3), ROW(loopRemove, 1), ROW(loopIsOpen, 0), ROW(eventCounter, 0),
   ROW(now, 0), ROW(monotonic, 0),
 };
 TABLE(loop);

@@ -41,6 +41,9 @@ export function pipe(options: { nonblock?: boolean } = {}): { read: Fd; write: F
   return { read: new Fd(source, "pipe"), write: new Fd(target, "pipe") };
 }
 
+/** A counter that others add to, the kernel for one (eventfd(2)): readable once it is not 0, and 0 again when read. */
+export const eventCounter = (): Fd => new Fd(check(native.eventCounter(), "eventfd", ""), "eventfd");
+
 export function fsync(fd: Fd): void {
   check(native.fsync(fd.number), "fsync", fd.what);
 }

@@ -1,5 +1,6 @@
 import { native } from "berth:native";
 import { fsync, O, open } from "./descriptors.ts";
+import type { Fd } from "./fd.ts";
 import { check } from "./system-error.ts";
 
 const DEFAULT_LIMIT = 4 << 20;
@@ -13,6 +14,12 @@ export function readFile(path: string, limit = DEFAULT_LIMIT): Uint8Array {
 /** The whole file as UTF-8 (a byte order mark is kept, what is not UTF-8 becomes U+FFFD). */
 export function readText(path: string, limit = DEFAULT_LIMIT): string {
   return native.decodeUtf8(readFile(path, limit), false) ?? "";
+}
+
+/** The same of an open file, from its beginning, whatever was read before. */
+export function readTextAgain(fd: Fd, limit = DEFAULT_LIMIT): string {
+  check(native.rewind(fd.number), "lseek", fd.what);
+  return native.decodeUtf8(check(native.readAll(fd.number, limit), "read", fd.what), false) ?? "";
 }
 
 /** Writes the file in place. `mode` (default 0o666, under the umask) is for a file that is created. */

@@ -1,8 +1,8 @@
 export { hex, randomBytes, sha256 } from "./bytes.ts";
 export { monotonic, now } from "./clock.ts";
-export { fchown, fsync, O, open, pipe, read, setNonblocking, write } from "./descriptors.ts";
+export { eventCounter, fchown, fsync, O, open, pipe, read, setNonblocking, write } from "./descriptors.ts";
 export { Fd } from "./fd.ts";
-export { readFile, readText, writeFile, writeFileAtomic } from "./file-contents.ts";
+export { readFile, readText, readTextAgain, writeFile, writeFileAtomic } from "./file-contents.ts";
 export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
 export { MS, mount, umount } from "./mounts.ts";
 export {

@@ -7,6 +7,7 @@ import { uncaught } from "./uncaught.ts";
 
 // epoll_ctl(2)
 const EPOLLIN = 1;
+const EPOLLPRI = 2;
 const EPOLLOUT = 4;
 const EPOLLERR = 8;
 const EPOLLHUP = 16;
@@ -19,12 +20,15 @@ const DONE = -2;
 export interface Ready {
   readable: boolean;
   writable: boolean;
+  /** Something out of the ordinary: a cgroup file has changed. */
+  priority: boolean;
   hangup: boolean;
 }
 
 export interface Interest {
   readable?: boolean;
   writable?: boolean;
+  priority?: boolean;
 }
 
 export interface Watch extends Disposable {
@@ -105,7 +109,10 @@ class Watcher implements Watch {
 
   update(interest: Interest): void {
     if (this.closed) return;
-    this.mask = (interest.readable ? EPOLLIN | EPOLLRDHUP : 0) | (interest.writable ? EPOLLOUT : 0);
+    this.mask =
+      (interest.readable ? EPOLLIN | EPOLLRDHUP : 0) |
+      (interest.writable ? EPOLLOUT : 0) |
+      (interest.priority ? EPOLLPRI : 0);
     arm(this.#entry);
   }
 
@@ -181,9 +188,10 @@ function dispatch(token: number, events: number): void {
     const { mask } = watcher;
     const readable = (mask & EPOLLIN) !== 0 && (failed || (events & (EPOLLIN | EPOLLRDHUP)) !== 0);
     const writable = (mask & EPOLLOUT) !== 0 && (failed || (events & EPOLLOUT) !== 0);
-    if (!readable && !writable) continue;
+    const priority = (mask & EPOLLPRI) !== 0 && (failed || (events & EPOLLPRI) !== 0);
+    if (!readable && !writable && !priority) continue;
     try {
-      watcher.handler({ readable, writable, hangup });
+      watcher.handler({ readable, writable, priority, hangup });
     } catch (error) {
       uncaught(error);
     }

@@ -24,6 +24,8 @@ declare module "berth:native" {
     loopModify(fd: number, token: number, events: number): Result;
     loopRemove(fd: number): Result;
     loopIsOpen(): boolean;
+    /** eventfd(2), non-blocking. */
+    eventCounter(): Result;
     now(): number;
     monotonic(): number;
 
@@ -82,6 +84,8 @@ declare module "berth:native" {
     read(fd: number, max: number): BytesResult;
     /** To the end; -EFBIG when there is more than limit. */
     readAll(fd: number, limit: number): BytesResult;
+    /** Back to the beginning. */
+    rewind(fd: number): Result;
     write(fd: number, bytes: Uint8Array): Result;
     /** All of it, waiting where the descriptor is not ready. */
     writeAll(fd: number, bytes: Uint8Array | string): Result;

@@ -2,6 +2,7 @@
 import { BerthError } from "@berth/base";
 import type { Bundle } from "./bundle.ts";
 import type { Cgroup } from "./cgroup-path.ts";
+import type { OomWatch } from "./oom-watch.ts";
 import type { Process } from "./process.ts";
 import type { Runc } from "./runc.ts";
 
@@ -17,8 +18,8 @@ export interface Container {
   readonly ioGid: number;
   /** null where the container has none (or had none that could be found). */
   cgroup: Cgroup | null;
-  /** Kills for lack of memory that have been told. */
-  oomKills: bigint;
+  /** Tells of kills for lack of memory; null before there is a cgroup. */
+  oom: OomWatch | null;
   /** Init has been reaped; its exit may not have been published yet. */
   initGone: boolean;
   /** Path of a checkpoint that `start` restores from; empty for a new container. */

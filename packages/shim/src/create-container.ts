@@ -109,6 +109,7 @@ async function undo(keeper: Keeper, container: Container, made: boolean): Promis
   } catch (error) {
     log.warn("a container that could not be created is left in the runtime", { container: container.id, err: error });
   }
+  container.oom?.close();
   await container.init.stdio?.close();
   try {
     unmountAll(container.bundle.rootfs);

@@ -28,6 +28,7 @@ export async function deleteInit(keeper: Keeper, container: Container): Promise<
   if (at === "created" && pid !== 0) await within(KILLED_MS, init.ended);
   for (const process of container.execs.values()) await process.stdio?.close();
   await init.stdio?.close();
+  container.oom?.close();
   try {
     unmountAll(bundle.rootfs);
   } catch (error) {

@@ -1,11 +1,10 @@
 // From a reaped process to an exit that everyone knows of. In this order: on disk, output passed on, execs before
 // init, then state, event and waiters in one step.
 import { now, watchPid } from "@berth/host";
-import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
+import { TaskExit } from "@berth/proto/containerd/events";
 import { writeExitRecord } from "./bundle-files.ts";
 import { aliveExecs, type Container } from "./container.ts";
 import type { Keeper } from "./keeper.ts";
-import { oomKillsOf } from "./oom.ts";
 import type { Exit, Process } from "./process.ts";
 import { advance } from "./process-state.ts";
 import { timestampOf } from "./timestamp.ts";
@@ -60,7 +59,7 @@ async function settle(keeper: Keeper, container: Container, process: Process, pi
     for (let execs = aliveExecs(container); execs.length > 0; execs = aliveExecs(container))
       await Promise.all(execs.map((exec) => exec.ended));
 
-  reportOom(keeper, container);
+  container.oom?.look();
   process.state = advance(process.state, { at: "stopped", pid, status: exit.status, exitedAt: exit.at });
   keeper.events.publish("/tasks/exit", TaskExit, {
     containerId: container.id,
@@ -70,14 +69,6 @@ async function settle(keeper: Keeper, container: Container, process: Process, pi
     exitedAt: timestampOf(exit.at),
   });
   process.end(exit);
-}
-
-/** Says that the kernel has killed for lack of memory, as often as an exit shows it. */
-function reportOom(keeper: Keeper, container: Container): void {
-  const kills = oomKillsOf(container.cgroup);
-  if (kills <= container.oomKills) return;
-  container.oomKills = kills;
-  keeper.events.publish("/tasks/oom", TaskOOM, { containerId: container.id });
 }
 
 /** An exec that could not be started: whoever waits for it is let go. */

@@ -1,13 +1,17 @@
-import { parseKeyed } from "./cgroup-files.ts";
-import type { Cgroup } from "./cgroup-path.ts";
-import { readCgroupFile } from "./cgroup-reader.ts";
+// From a kill for lack of memory to the event that tells of it.
+import { TaskOOM } from "@berth/proto/containerd/events";
+import type { Container } from "./container.ts";
+import type { Keeper } from "./keeper.ts";
+import { watchOom } from "./oom-watch.ts";
 
-/** How often the kernel has killed in a cgroup for lack of memory. */
-export function oomKillsOf(cgroup: Cgroup | null): bigint {
-  if (cgroup === null) return 0n;
-  const text =
-    cgroup.version === 1
-      ? readCgroupFile(cgroup.directories.memory, "memory.oom_control")
-      : readCgroupFile(cgroup.directories[""], "memory.events");
-  return parseKeyed(text).oom_kill ?? 0n;
+/** From now until the container is deleted. A container whose cgroup cannot be watched runs all the same. */
+export function followOom(keeper: Keeper, container: Container): void {
+  container.oom?.close();
+  container.oom = null;
+  const told = () => keeper.events.publish("/tasks/oom", TaskOOM, { containerId: container.id });
+  try {
+    container.oom = watchOom(container.cgroup, told);
+  } catch (error) {
+    keeper.log.warn("a container is not watched for lack of memory", { container: container.id, err: error });
+  }
 }

@@ -6,6 +6,7 @@ import type { Container } from "./container.ts";
 import { readPid } from "./create-container.ts";
 import { failedToStart, followExit, startSettled } from "./exits.ts";
 import type { Keeper } from "./keeper.ts";
+import { followOom } from "./oom.ts";
 import { openStdio } from "./open-stdio.ts";
 import { dirname } from "./paths.ts";
 import type { Process } from "./process.ts";
@@ -41,6 +42,7 @@ async function restore(keeper: Keeper, container: Container): Promise<number> {
   const pid = readPid(bundle.initPid);
   await init.stdio.launched();
   container.cgroup = cgroupOfPid(pid);
+  followOom(keeper, container);
   followExit(keeper, container, init, pid);
   return pid;
 }
