@@ -43,7 +43,15 @@ export interface World extends AsyncDisposable {
   fifo(name: string): string;
   /** A new FIFO, read to its end. */
   reading(name: string): Reading;
+  /** FIFOs for everything: containerd's shim wants both outputs where one is a FIFO. */
+  io(withInput?: boolean): Io;
   bundle(id: string): string;
+}
+
+export interface Io {
+  readonly out: Reading;
+  readonly err: Reading;
+  readonly streams: { readonly stdin: string; readonly stdout: string; readonly stderr: string };
 }
 
 export interface BoxOptions extends Omit<SpecOptions, "args"> {
@@ -89,7 +97,7 @@ export function openWorld(stage: Stage): World {
   const boxes: Box[] = [];
   const readings: Reading[] = [];
   const rootfsMount = { type: "bind", source: stage.rootfs, options: ["rbind", "ro"] };
-  return {
+  const world: World = {
     stage,
     pair,
     tasks,
@@ -118,6 +126,12 @@ export function openWorld(stage: Stage): World {
       readings.push(reading);
       return reading;
     },
+    io(withInput = false) {
+      const n = ++made;
+      const [out, err] = [world.reading(`out${n}`), world.reading(`err${n}`)];
+      const stdin = withInput ? world.fifo(`in${n}`) : "";
+      return { out, err, streams: { stdin, stdout: out.path, stderr: err.path } };
+    },
     bundle: (id) => join(daemon.state, "io.containerd.runtime.v2.task", namespace, id),
     async [Symbol.asyncDispose]() {
       for (const reading of readings) reading.close();
@@ -127,6 +141,7 @@ export function openWorld(stage: Stage): World {
       }
     },
   };
+  return world;
 }
 
 /** Whatever state the scenario has left it in. */
