@@ -1,8 +1,10 @@
+import { native } from "berth:native";
 import { pipe, read, setNonblocking, write } from "./descriptors.ts";
 import type { Fd } from "./fd.ts";
 import { watch } from "./loop.ts";
+import { isGone } from "./process.ts";
 import { type SpawnOptions, spawn } from "./spawn.ts";
-import { isCode } from "./system-error.ts";
+import { check, isCode } from "./system-error.ts";
 import { clearTimer, setTimer } from "./timers.ts";
 
 export interface RunResult {
@@ -26,7 +28,7 @@ const CHUNK = 1 << 16;
 const SIGKILL = 9;
 
 /**
- * Runs a program to the end. On timeout or abort it is killed; after an abort the promise rejects with the signal's
+ * Runs a program to the end. On timeout or abort it is killed, with `setsid` together with what it has started; after an abort the promise rejects with the signal's
  * reason once the program is gone. Only the program's exit is waited for: what a descendant that outlives it still
  * writes is lost.
  */
@@ -52,16 +54,19 @@ export async function run(options: RunOptions): Promise<RunResult> {
   source?.read.close();
   if (source !== null && input !== undefined) streams.use(feed(source.write, input));
 
+  const end = () => {
+    if (rest.setsid) killGroup(child.pid);
+    else child.kill(SIGKILL);
+  };
   let timedOut = false;
   const timer =
     timeoutMs === undefined
       ? null
       : setTimer(() => {
           timedOut = true;
-          child.kill(SIGKILL);
+          end();
         }, timeoutMs);
-  const onAbort = () => child.kill(SIGKILL);
-  signal?.addEventListener("abort", onAbort);
+  signal?.addEventListener("abort", end);
   try {
     const { status } = await child.exited;
     capturedOut.drain();
@@ -70,8 +75,14 @@ export async function run(options: RunOptions): Promise<RunResult> {
     return { status, stdout: capturedOut.bytes(), stderr: capturedErr.bytes(), timedOut };
   } finally {
     if (timer !== null) clearTimer(timer);
-    signal?.removeEventListener("abort", onAbort);
+    signal?.removeEventListener("abort", end);
   }
+}
+
+/** Nobody being left is fine. */
+function killGroup(leader: number): void {
+  const result = native.kill(-leader, SIGKILL);
+  if (!isGone(result)) check(result, "kill", `group ${leader}`);
 }
 
 /** Reads a pipe as it fills, keeping the first `limit` bytes. */

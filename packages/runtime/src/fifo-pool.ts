@@ -4,7 +4,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { internalError, type Log } from "@berth/base";
-import { runCommand } from "./run-command.ts";
+import type { RunCommand } from "./launcher.ts";
 
 const BATCH = 32;
 /** A new batch is made when this many are left. */
@@ -17,7 +17,7 @@ export interface FifoPool {
   close(): Promise<void>;
 }
 
-export function openFifoPool(directory: string, log: Log): FifoPool {
+export function openFifoPool(directory: string, run: RunCommand, log: Log): FifoPool {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   // Left by who came before us; each was made whole.
   const ready = readdirSync(directory).map((name) => join(directory, name));
@@ -32,7 +32,7 @@ export function openFifoPool(directory: string, log: Log): FifoPool {
   const makeBatch = async () => {
     const prefix = randomBytes(6).toString("hex");
     const paths = Array.from({ length: BATCH }, (_, at) => join(directory, `${prefix}-${at}`));
-    const result = await runCommand({ file: "mkfifo", args: ["-m", "0700", "--", ...paths], timeoutMs: 10_000 });
+    const result = await run({ file: "mkfifo", args: ["-m", "0700", "--", ...paths], timeoutMs: 10_000 });
     if (result.status !== 0) throw internalError(`mkfifo failed in ${directory}: ${result.stderr.toString().trim()}`);
     ready.push(...paths);
   };

@@ -10,6 +10,7 @@ import { createExchange } from "./exchange.ts";
 import { createExitLedger } from "./exit-ledger.ts";
 import { openFifoPool } from "./fifo-pool.ts";
 import { createLauncher } from "./launch-shim.ts";
+import { startLauncher } from "./launcher.ts";
 import { createLimit } from "./limit.ts";
 import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
 import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
@@ -60,7 +61,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const socketDir = join(options.state, "s");
   // Each supervisor has its shims' sockets to itself, where their paths (64 hex digits below) fit into an address.
   if (socketDir.length <= MAX_SOCKET_DIR) environment[SOCKET_DIR_VARIABLE] = socketDir;
-  const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment };
+  const launcher = startLauncher(options.launcher ?? null, log);
+  const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment, run: launcher.run };
   const context: Context = {
     layout,
     runcRoot: join(options.state, "runc"),
@@ -73,7 +75,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     setting,
     launch: createLauncher(setting, log),
     dial: dialShim,
-    fifos: openFifoPool(join(options.state, "fifos"), log),
+    fifos: openFifoPool(join(options.state, "fifos"), launcher.run, log),
     registry,
     ledger,
     events: createExchange({ clock, log, admit: ledger.admit }),
@@ -130,6 +132,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       task.shimLog.close();
     }
     await Promise.all([context.background.close(), context.fifos.close(), reconnecting]);
+    await launcher.close();
   };
   return {
     tasks,

@@ -59,6 +59,8 @@ export interface RuntimeOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** Path of the shim for a runtime's name (see createShimResolver). Throws for one that is not installed. */
   readonly resolveShim: (runtimeName: string) => string;
+  /** Path of `berth-launch`, which launches shims for us; absent: we fork ourselves. */
+  readonly launcher?: string | null;
   /** Program with a `publish` command, told to shims. */
   readonly publishBinary: string;
   /** Told to shims that ask for it. */

@@ -3,7 +3,8 @@ import { messageOf, unknownError } from "@berth/base";
 import { DeleteResponse } from "@berth/proto/containerd/task/v2";
 import type { Bundle } from "./bundle.ts";
 import { LAUNCH_VARIABLE } from "./launched-processes.ts";
-import { type CommandResult, runCommand } from "./run-command.ts";
+import type { RunCommand } from "./launcher.ts";
+import type { CommandResult } from "./run-command.ts";
 import type { Exit } from "./types.ts";
 import { toExit } from "./wire.ts";
 
@@ -14,6 +15,7 @@ export interface ShimSetting {
   readonly publishBinary: string;
   readonly daemonVersion: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly run: RunCommand;
 }
 
 export interface ShimCall {
@@ -26,7 +28,7 @@ export interface ShimCall {
 
 function run(setting: ShimSetting, call: ShimCall, action: string, input: Uint8Array | null): Promise<CommandResult> {
   const { namespace, id, path } = call.bundle;
-  return runCommand({
+  return setting.run({
     file: call.shim,
     // biome-ignore format: pairs
     args: [

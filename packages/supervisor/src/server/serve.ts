@@ -1,4 +1,5 @@
 // berthd itself: everything is constructed and joined here, and served until a signal.
+import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
@@ -97,6 +98,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
         shutdown: config.timeouts.shimShutdown,
       },
       resolveShim,
+      launcher: launcherIn(ownDirectory),
       publishBinary: program,
       daemonVersion: version,
     }),
@@ -135,4 +137,10 @@ async function startDaemon(config: Config, program: string, log: Log) {
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** Null where it was not installed with us. */
+function launcherIn(directory: string): string | null {
+  const path = join(directory, "berth-launch");
+  return existsSync(path) ? path : null;
 }

@@ -1,0 +1,172 @@
+// Commands that berth-launch runs for us are as if we had run them, and go on when either of us dies.
+import { strict as assert } from "node:assert";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { join, resolve } from "node:path";
+import { after, before, describe, it } from "node:test";
+import { silent } from "@berth/base";
+import { type Launcher, startLauncher } from "../../packages/runtime/src/launcher.ts";
+
+const program = resolve(import.meta.dirname, "../../dist/bin/berth-launch");
+const env = { PATH: process.env.PATH, HERE: "yes" };
+const timeoutMs = 10_000;
+
+/** The launcher among our children. */
+function launcherPid(): number {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8").trim().split(" ").map(Number);
+  const found = children.find((pid) => readFileSync(`/proc/${pid}/comm`, "utf8").trim() === "berth-launch");
+  assert.ok(found !== undefined, "there is no launcher");
+  return found;
+}
+
+/** Resolves when the file is in the folder. */
+async function untilThere(folder: string, name: string): Promise<void> {
+  const watching = watch(folder);
+  try {
+    while (!existsSync(join(folder, name))) await once(watching, "change");
+  } finally {
+    watching.close();
+  }
+}
+
+const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\tZ/m.test(status(pid));
+const status = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/status`, "utf8");
+  } catch {
+    return "State:\tZ";
+  }
+};
+
+for (const [name, path] of [
+  ["berth-launch", program],
+  ["no launcher", null],
+] as const) {
+  describe(`commands with ${name}`, () => {
+    let launcher: Launcher;
+    before(() => {
+      launcher = startLauncher(path, silent);
+    });
+    after(() => launcher.close());
+    const sh = (script: string, more: object = {}) =>
+      launcher.run({ file: "/bin/sh", args: ["-c", script], env, timeoutMs, ...more });
+
+    it("gives back status and both outputs", async () => {
+      const { status, stdout, stderr } = await sh("echo out; echo err >&2; exit 7");
+      assert.deepEqual([status, stdout.toString(), stderr.toString()], [7, "out\n", "err\n"]);
+    });
+    it("passes input, environment and directory", async () => {
+      const { stdout } = await sh("cat; echo $HERE; pwd", { input: Buffer.from("in "), cwd: "/proc" });
+      assert.equal(stdout.toString(), "in yes\n/proc\n");
+    });
+    it("has nothing on stdin where nothing is given", async () => {
+      assert.equal((await sh("readlink /proc/self/fd/0")).stdout.toString(), "/dev/null\n");
+    });
+    it("runs each in a session of its own", async () => {
+      const { stdout } = await sh("cut -d' ' -f6 /proc/$$/stat; echo $$; ls /proc/$$/fd");
+      const [session, pid, ...descriptors] = stdout.toString().trim().split("\n");
+      assert.equal(session, pid);
+      // Node passes on what it was itself started with.
+      if (path !== null) assert.deepEqual(descriptors, ["0", "1", "2"]);
+    });
+    it("carries a megabyte in and out", async () => {
+      const input = Buffer.alloc(1 << 20, "0123456789abcdef");
+      const { stdout } = await launcher.run({ file: "/bin/cat", args: [], env, input, timeoutMs });
+      assert.ok(stdout.equals(input));
+    });
+    it("says what cannot be run as child_process does", async () => {
+      await assert.rejects(launcher.run({ file: "/no/such", args: [], env, timeoutMs }), {
+        code: "ENOENT",
+        message: "spawn /no/such ENOENT",
+      });
+    });
+    it("keeps many apart", async () => {
+      const results = await Promise.all(Array.from({ length: 20 }, (_, n) => sh(`echo ${n}; exit ${n}`)));
+      assert.deepEqual(
+        results.map((result) => [result.status, result.stdout.toString()]),
+        results.map((_, n) => [n, `${n}\n`]),
+      );
+    });
+    it("kills what takes too long with all that it has started", async () => {
+      const folder = mkdtempSync("/tmp/berth-launch-");
+      try {
+        const slow = sh(`sleep 100 & echo $! > ${folder}/new; mv ${folder}/new ${folder}/pid; wait`, {
+          timeoutMs: 500,
+        });
+        const refused = assert.rejects(slow, /took longer than 500 ms/);
+        await untilThere(folder, "pid");
+        const sleeper = Number(readFileSync(join(folder, "pid"), "utf8"));
+        await refused;
+        // The signal has been sent, or asked for: the next command is behind it.
+        await sh("true");
+        assert.ok(!isAlive(sleeper));
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
+    });
+    it("gives up with the caller's reason", async () => {
+      const stop = new AbortController();
+      const slow = sh("sleep 100", { signal: stop.signal });
+      stop.abort(new Error("enough"));
+      await assert.rejects(slow, /enough/);
+    });
+  });
+}
+
+describe("a launcher that dies", () => {
+  it("fails what is under way, and what comes after is run by ourselves and then by another", async () => {
+    const launcher = startLauncher(program, silent);
+    const echo = () => launcher.run({ file: "/bin/echo", args: ["a"], env, timeoutMs });
+    try {
+      await echo();
+      const first = launcherPid();
+      const slow = launcher.run({ file: "/bin/sleep", args: ["1"], env, timeoutMs });
+      process.kill(first, "SIGKILL");
+      await assert.rejects(slow, { kind: "unavailable" });
+      assert.equal((await echo()).stdout.toString(), "a\n");
+      assert.equal((await echo()).stdout.toString(), "a\n");
+      assert.notEqual(launcherPid(), first);
+    } finally {
+      await launcher.close();
+    }
+  });
+  it("is done without where it cannot be started at all", async () => {
+    const launcher = startLauncher("/no/such/launcher", silent);
+    const echo = () => launcher.run({ file: "/bin/echo", args: ["a"], env, timeoutMs });
+    await echo().catch((error: { kind?: string }) => assert.equal(error.kind, "unavailable"));
+    assert.equal((await echo()).stdout.toString(), "a\n");
+    await launcher.close();
+  });
+});
+
+describe("berthd that is killed", () => {
+  it("takes its launcher with it, and nothing that was launched", async () => {
+    const folder = mkdtempSync("/tmp/berth-launch-");
+    const owner = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "-e",
+        `import { startLauncher } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launcher.ts"))};
+         const launcher = startLauncher(${JSON.stringify(program)}, console);
+         const script = "echo $PPID $$ > ${folder}/new; mv ${folder}/new ${folder}/pids; exec sleep 100";
+         await launcher.run({ file: "/bin/sh", args: ["-c", script], env: process.env, timeoutMs: 60000 });`,
+      ],
+      { stdio: ["ignore", "ignore", "inherit"] },
+    );
+    try {
+      await untilThere(folder, "pids");
+      const [launcher = 0, sleeper = 0] = readFileSync(join(folder, "pids"), "utf8").trim().split(" ").map(Number);
+      const ended = once(owner, "exit");
+      owner.kill("SIGKILL");
+      await ended;
+      for (let look = 0; look < 1000 && isAlive(launcher); look++) await new Promise((done) => setTimeout(done, 5));
+      assert.ok(!isAlive(launcher), "the launcher is still there");
+      assert.ok(isAlive(sleeper), "what it had launched has gone");
+      process.kill(sleeper, "SIGKILL");
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
