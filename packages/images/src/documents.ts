@@ -26,21 +26,41 @@ export interface Manifest {
   readonly layers: readonly Descriptor[];
 }
 
+/** Documents that were read, by store and digest: a digest never means anything else, so a run need not read again. */
+const known = new WeakMap<Store, Map<string, JsonObject>>();
+/** The oldest is forgotten first; larger ones are read each time. */
+const MOST_KNOWN = 256;
+const LARGEST_KNOWN = 64 << 10;
+
 /** Reads a document from the content store. failed-precondition where it is missing, invalid-argument where it is too long. */
-export async function readDocument(
-  { content }: Store,
-  scope: Scope,
-  what: string,
-  digest: string,
-): Promise<JsonObject> {
+export async function readDocument(store: Store, scope: Scope, what: string, digest: string): Promise<JsonObject> {
+  const { content } = store;
   const name = `${what} ${digest}`;
-  const reader = await content.reader(scope, digest).catch((error: unknown) => {
+  try {
+    // Whatever was read for others: this namespace must have it, and have it now.
+    const { size } = content.info(scope, digest);
+    if (size > MAX_DOCUMENT) throw tooLong(name, size);
+    const documents = known.get(store) ?? new Map<string, JsonObject>();
+    known.set(store, documents);
+    const before = documents.get(digest);
+    if (before !== undefined) return before;
+    const document = parseJson(await wholeBlob(store, scope, digest), name);
+    if (size <= LARGEST_KNOWN) documents.set(digest, document);
+    for (const oldest of documents.keys()) {
+      if (documents.size <= MOST_KNOWN) break;
+      documents.delete(oldest);
+    }
+    return document;
+  } catch (error) {
     if (isNotFound(error))
       throw failedPrecondition(`${name} is not in the content store: fetch the image again`, { cause: error });
     throw error;
-  });
+  }
+}
+
+async function wholeBlob({ content }: Store, scope: Scope, digest: string): Promise<Uint8Array> {
+  const reader = await content.reader(scope, digest);
   try {
-    if (reader.size > MAX_DOCUMENT) throw tooLong(name, reader.size);
     const parts: Uint8Array[] = [];
     for (let at = 0; at < reader.size; ) {
       const part = await reader.read(at, reader.size - at);
@@ -48,7 +68,7 @@ export async function readDocument(
       parts.push(part);
       at += part.length;
     }
-    return parseJson(Buffer.concat(parts), name);
+    return Buffer.concat(parts);
   } finally {
     await reader.close();
   }

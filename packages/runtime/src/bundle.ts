@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { chmodSync, chownSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { type Log, messageOf } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 import { unmountBelow } from "./mounts.ts";
 
@@ -66,26 +67,50 @@ function fillBundle(bundle: Bundle, spec: Any | null): void {
 
 /** Removes a bundle with its work directory, after unmounting what is mounted below it. */
 export async function removeBundle(bundle: Bundle): Promise<void> {
+  for (const path of await freeBundle(bundle)) rmSync(path, { recursive: true, force: true });
+}
+
+/** The same, as far as the names go; the files go once the caller has been answered, or in the sweep of the next start. */
+export async function removeBundleSoon(bundle: Bundle, log: Log): Promise<void> {
+  const hidden = await freeBundle(bundle);
+  setImmediate(() => {
+    for (const path of hidden) {
+      try {
+        // A dozen files: one by one in the thread pool they would be sixty trips there and back.
+        rmSync(path, { recursive: true, force: true });
+      } catch (err) {
+        log.warn("what is left of a bundle waits for the next start", { path, err: messageOf(err) });
+      }
+    }
+  });
+}
+
+async function freeBundle(bundle: Bundle): Promise<string[]> {
   try {
     // Fails where something is mounted or left there, and only then is it worth looking.
     rmdirSync(join(bundle.path, "rootfs"));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "ENOENT") await unmountBelow(bundle.path);
   }
-  await removeDirectory(bundle.path);
-  await removeDirectory(bundle.work);
+  return [hide(bundle.path), hide(bundle.work)].filter((path) => path !== null);
 }
 
 /** Removes a directory, at once as far as its name goes: what is hidden is skipped by whoever scans. */
 export async function removeDirectory(path: string): Promise<void> {
+  const hidden = hide(path);
+  if (hidden !== null) await rm(hidden, { recursive: true, force: true });
+}
+
+/** Frees the name; null where nothing has it. */
+function hide(path: string): string | null {
   const hidden = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}`);
   try {
     renameSync(path, hidden);
+    return hidden;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw error;
   }
-  await rm(hidden, { recursive: true, force: true });
 }
 
 /** The host's group for group 0 of the container's user namespace; 0 where it has none. */

@@ -86,8 +86,6 @@ async function launch(
   ledger.forget(bundle.namespace, bundle.id);
   const call = { shim, bundle, launchId: attempt.journal.launchId, timeoutMs: timeouts.create, signal: stopping };
   const bootstrap = await context.launch(call, runtimeOptions);
-  note({ address: bootstrap.address, api: bootstrap.version });
-  writeFileSync(join(bundle.path, "shim-binary-path"), shim, { mode: 0o600 });
 
   let task: LiveTask | null = null;
   const connect = async (to: Bootstrap): Promise<ShimLink> => {
@@ -107,7 +105,11 @@ async function launch(
     attempt.link = link;
     return link;
   };
-  let link = await connect(bootstrap);
+  const connecting = connect(bootstrap);
+  // Written while the shim accepts.
+  note({ address: bootstrap.address, api: bootstrap.version });
+  writeFileSync(join(bundle.path, "shim-binary-path"), shim, { mode: 0o600 });
+  let link = await connecting;
   let shimProcess: ProcessIdentity | null = null;
   // Travels with Create: what its answer is good for comes later, if ever.
   const askForPid = () =>
@@ -130,18 +132,21 @@ async function launch(
       }),
     );
   };
-  const created = create().catch(async (error: unknown) => {
+  const calling = create();
+  // Written while the runtime works.
+  writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
+  const created = calling.catch(async (error: unknown) => {
     if (kindOf(error) !== "unimplemented" || bootstrap.version !== 3) throw error;
     // It has version 3 of the bootstrap but only version 2 of the service.
     link.close();
     note({ api: 2 });
     link = await connect({ ...bootstrap, version: 2 });
+    writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
     return await create();
   });
   // Nobody has been told of it yet, so a runtime that closes takes it back.
   const { pid } = await unlessAborted(created, stopping);
   note({ phase: "created", init: identityOf(pid), shimProcess });
-  writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
   task = new LiveTask({
     bundle,
     journal: attempt.journal,

@@ -1,5 +1,5 @@
 import { isNotFound, kindOf, messageOf } from "@berth/base";
-import { removeBundle } from "./bundle.ts";
+import { removeBundleSoon } from "./bundle.ts";
 import { bury } from "./bury.ts";
 import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
@@ -35,6 +35,7 @@ async function perform(context: Context, task: LiveTask): Promise<Exit> {
   const known = exit ?? exitBefore(context, task);
   const gone = link.disconnected();
   const shared = registry.isShared(link.bootstrap.address, namespace, id);
+  if (!shared) link.expectEnd();
   try {
     await task
       .shutdown()
@@ -49,7 +50,7 @@ async function perform(context: Context, task: LiveTask): Promise<Exit> {
   task.end(known);
   link.close();
   task.shimLog.close();
-  await removeBundle(directories);
+  await removeBundleSoon(directories, log);
   return known;
 }
 

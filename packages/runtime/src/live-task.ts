@@ -74,6 +74,10 @@ export class LiveTask implements Task {
     if (!this.#ended) writeJournal(this.bundle, this.#journal);
   }
 
+  get hasEnded(): boolean {
+    return this.#journal.exit !== null;
+  }
+
   /** No call is made any more; whoever waits gets the exit. */
   end(exit: Exit | null): void {
     this.#ended = true;

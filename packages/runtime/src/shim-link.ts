@@ -17,6 +17,8 @@ export interface ShimLink {
   isReachable(): Promise<boolean>;
   /** Resolves when the present connection has gone. */
   disconnected(): Promise<void>;
+  /** The shim was told to end: when the connection goes, it has. */
+  expectEnd(): void;
   /** Lets go of the shim; `onGone` is not called. */
   close(): void;
 }
@@ -40,6 +42,7 @@ export function createShimLink(options: ShimLinkOptions): ShimLink {
   const { bootstrap, dial, dialTimeoutMs, log, onGone } = options;
   let current: Promise<ShimConnection> | null = null;
   let over = false;
+  let ending = false;
   let breaks = 0;
   let quiet: NodeJS.Timeout | null = null;
 
@@ -66,7 +69,7 @@ export function createShimLink(options: ShimLinkOptions): ShimLink {
       quiet = null;
     }, QUIET_MS);
     quiet.unref();
-    if (breaks > BREAKS) giveUp();
+    if (ending || breaks > BREAKS) giveUp();
     // One try, whether or not anybody is calling: a shim that has ended is noticed at once.
     else
       connected().catch((err) => {
@@ -118,6 +121,9 @@ export function createShimLink(options: ShimLinkOptions): ShimLink {
     async disconnected() {
       const connection = await current?.catch(() => null);
       if (connection) await new Promise<void>((resolve) => connection.onClose(resolve));
+    },
+    expectEnd() {
+      ending = true;
     },
     close() {
       over = true;

@@ -58,6 +58,8 @@ export interface Task {
   readonly bundle: string;
   /** Path of the shim. */
   readonly shim: string;
+  /** Whether init is known to have ended; false also where nobody has told yet. */
+  readonly hasEnded: boolean;
   state(execId: string, signal?: AbortSignal): Promise<ProcessState>;
   start(execId: string): Promise<number>;
   kill(execId: string, signal: number, all: boolean): Promise<void>;

@@ -32,6 +32,9 @@ const bundlesOf = (host: FakeHost): string[] => {
   return [directory, work].flatMap((path) => (existsSync(path) ? readdirSync(path) : []));
 };
 
+/** The files of a deleted bundle go right after the answer. */
+const filesAreGone = () => new Promise((resolve) => setImmediate(resolve));
+
 /** Everything that is published from now on. */
 function listen(runtime: Runtime): { events: Envelope[]; exits(): TaskExit[]; until(topic: string): Promise<void> } {
   const events: Envelope[] = [];
@@ -79,6 +82,7 @@ describe("create", () => {
     await assert.rejects(create(runtime, "web"), isAlreadyExists);
     shim.exit(3);
     assert.equal((await runtime.tasks.delete(NS, "web")).status, 3);
+    await filesAreGone();
     assert.deepEqual(bundlesOf(host), []);
     assert.deepEqual(host.commands("web"), ["start"]);
     assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
@@ -329,6 +333,7 @@ describe("a task", () => {
     shim.exit(0);
     shim.hangs.add("shutdown");
     assert.equal((await runtime.tasks.delete(NS, "web")).status, 0);
+    await filesAreGone();
     assert.deepEqual(bundlesOf(host), []);
     assert.ok(!existsSync(join(host.directory, "web.sock")), "its socket is left");
   });
@@ -358,6 +363,7 @@ describe("reconnect", () => {
     assert.equal((await (await settled).state("")).status, "created");
     shim.exit(1);
     assert.equal((await runtime.tasks.delete(NS, "web")).status, 1);
+    await filesAreGone();
     assert.deepEqual(bundlesOf(host), []);
   });
 

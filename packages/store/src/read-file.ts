@@ -1,5 +1,4 @@
-import { constants, lstatSync, readlinkSync, type Stats } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, constants, fstatSync, lstatSync, openSync, readlinkSync, readSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { invalidArgument, resourceExhausted } from "@berth/base";
 
@@ -21,27 +20,27 @@ type Place = readonly string[];
  *
  * Meant for snapshots that nobody writes to at the time: names are resolved one by one.
  */
-export async function readFileInSnapshot(
-  directories: readonly string[],
-  path: string,
-  limit: number,
-): Promise<Uint8Array | null> {
+export function readFileInSnapshot(directories: readonly string[], path: string, limit: number): Uint8Array | null {
   const file = resolve(directories, path);
   if (file === null) return null;
   // The last part was no link when it was looked at; should it be one by now, opening fails.
-  await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  const stat = await handle.stat();
-  if (!stat.isFile()) return null;
-  if (stat.size > limit)
-    throw resourceExhausted(`${path} has ${stat.size} bytes, more than the ${limit} that are read of such a file`);
-  const buffer = new Uint8Array(stat.size);
-  let size = 0;
-  while (size < buffer.length) {
-    const { bytesRead } = await handle.read(buffer, size, buffer.length - size, size);
-    if (bytesRead === 0) break;
-    size += bytesRead;
+  const fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    const stat = fstatSync(fd);
+    if (!stat.isFile()) return null;
+    if (stat.size > limit)
+      throw resourceExhausted(`${path} has ${stat.size} bytes, more than the ${limit} that are read of such a file`);
+    const buffer = new Uint8Array(stat.size);
+    let size = 0;
+    while (size < buffer.length) {
+      const count = readSync(fd, buffer, size, buffer.length - size, size);
+      if (count === 0) break;
+      size += count;
+    }
+    return buffer.subarray(0, size);
+  } finally {
+    closeSync(fd);
   }
-  return buffer.subarray(0, size);
 }
 
 /** The path on the host of the regular file that the path leads to. */

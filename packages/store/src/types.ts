@@ -178,6 +178,8 @@ export interface Snapshotter {
   mounts(scope: Scope, key: string): Promise<Mount[]>;
   commit(scope: Scope, name: string, key: string, labels: Labels): Promise<void>;
   remove(scope: Scope, key: string): Promise<void>;
+  /** `remove`, synchronous: for a `Store.transaction`. */
+  drop(scope: Scope, key: string): void;
   stat(scope: Scope, key: string): SnapshotInfo;
   update(scope: Scope, info: { name: string; labels: Labels }, paths: FieldPaths): SnapshotInfo;
   list(scope: Scope, filters: Filters): SnapshotInfo[];

@@ -78,6 +78,9 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
     pid,
     bundle: `/bundles/${id}`,
     shim: "/bin/shim",
+    get hasEnded() {
+      return ended !== null;
+    },
     stdout,
     execs,
     signals,

@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync } from "node:fs";
-import { chown, mkdir, stat } from "node:fs/promises";
+import { chownSync, existsSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { LayerLayout, Stack } from "./layer-layout.ts";
 import type { OverlaySupport } from "./overlay-support.ts";
@@ -24,14 +23,15 @@ export function overlayLayout(root: string, support: OverlaySupport): LayerLayou
     directory,
     ownDirectory: fs,
     directories: ({ id, parents }) => [id, ...parents].map(fs),
+    // Synchronous inside: a directory is made in less time than the thread pool needs to hear of it.
     async make({ id, parents, kind }) {
-      await mkdir(join(directory, String(id)), { mode: 0o700 });
-      await mkdir(fs(id), { mode: 0o755 });
-      if (kind === "active") await mkdir(join(directory, String(id), "work"), { mode: 0o711 });
+      mkdirSync(join(directory, String(id)), { mode: 0o700 });
+      mkdirSync(fs(id), { mode: 0o755 });
+      if (kind === "active") mkdirSync(join(directory, String(id), "work"), { mode: 0o711 });
       const [parent] = parents;
       if (parent === undefined) return;
-      const { uid, gid } = await stat(fs(parent));
-      if (uid !== 0 || gid !== 0) await chown(fs(id), uid, gid);
+      const { uid, gid } = statSync(fs(parent));
+      if (uid !== 0 || gid !== 0) chownSync(fs(id), uid, gid);
     },
     mounts({ id, parents, kind }: Stack) {
       const writable = kind === "active";

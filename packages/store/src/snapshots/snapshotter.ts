@@ -172,6 +172,18 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     db.afterCommit(() => trash.take(join(layout.directory, String(id))));
   }
 
+  function drop(scope: Scope, key: string): void {
+    db.transaction(() => {
+      const row = demand(scope, key);
+      if (db.get("SELECT 1 FROM snapshots WHERE parent = ? LIMIT 1", row.id))
+        throw failedPrecondition("cannot remove snapshot with child");
+      db.run("DELETE FROM snapshots WHERE id = ?", row.id);
+      detachFromLease(db, scope, `snapshots/${layout.name}`, key);
+      discard(row.id);
+      changed("deletion");
+    });
+  }
+
   const api: Snapshotter = {
     name: layout.name,
     stage,
@@ -211,16 +223,9 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       });
     },
     async remove(scope, key) {
-      db.transaction(() => {
-        const row = demand(scope, key);
-        if (db.get("SELECT 1 FROM snapshots WHERE parent = ? LIMIT 1", row.id))
-          throw failedPrecondition("cannot remove snapshot with child");
-        db.run("DELETE FROM snapshots WHERE id = ?", row.id);
-        detachFromLease(db, scope, `snapshots/${layout.name}`, key);
-        discard(row.id);
-        changed("deletion");
-      });
+      drop(scope, key);
     },
+    drop,
     stat: (scope, key) => toInfo(demand(scope, key)),
     update: (scope, given, paths) =>
       db.transaction(() => {

@@ -1,5 +1,5 @@
 // The OCI spec of a container: the default, then what the image says, then what the caller asked for.
-import { readFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import { invalidArgument } from "@berth/base";
 import type { ImageConfig } from "@berth/images";
@@ -90,7 +90,7 @@ function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: CreateContai
 async function setPrivileges(spec: OciSpec, options: CreateContainerRequest): Promise<void> {
   const { linux, process } = spec;
   const security = parseSecurityOptions(options.securityOpt);
-  const held = await heldCapabilities();
+  const held = heldCapabilities();
   const start = options.privileged ? held : defaultCapabilities;
   const change = { add: options.capAdd, drop: options.capDrop, all: held };
   const capabilities = changeCapabilities(start, change);
@@ -108,9 +108,12 @@ async function setPrivileges(spec: OciSpec, options: CreateContainerRequest): Pr
   linux.seccomp = security.seccomp ?? defaultSeccomp(capabilities);
 }
 
-/** What this process could give away; a capability outside its bounding set makes the runtime fail. */
-async function heldCapabilities(): Promise<string[]> {
-  const status = await readFile("/proc/self/status", "utf8");
-  const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(status)?.[1];
-  return mask === undefined ? [...allCapabilities] : capabilitiesOfMask(mask);
+let held: readonly string[] | null = null;
+
+/** What this process could give away; a capability outside its bounding set makes the runtime fail. It never changes. */
+function heldCapabilities(): readonly string[] {
+  if (held !== null) return held;
+  const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  held = mask === undefined ? allCapabilities : capabilitiesOfMask(mask);
+  return held;
 }

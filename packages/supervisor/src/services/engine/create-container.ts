@@ -14,7 +14,7 @@ import type { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
-import type { AnyValue, Scope, Snapshotter } from "@berth/store";
+import type { AnyValue, Scope, Snapshotter, Store } from "@berth/store";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
@@ -36,7 +36,7 @@ export async function createContainer(
   const { store, images, runtime } = needs;
   const id = req.id === "" ? randomId() : checkId("container", req.id);
   checkLabels(req.labels);
-  if (store.containers.list(call, [`id==${id}`]).length > 0) throw alreadyExists("container", id);
+  if (hasContainer(store, call, id)) throw alreadyExists("container", id);
   const defaults = defaultsOf(needs, call.namespace);
   const runtimeName = req.runtime || defaults.runtime;
   checkRuntime(needs, runtimeName);
@@ -87,6 +87,16 @@ export async function createContainer(
     runtime: { name: record.runtime.name, options: anyFromRecord(record.runtime.options) },
   });
   return { id, warnings: [] };
+}
+
+function hasContainer(store: Store, scope: Scope, id: string): boolean {
+  try {
+    store.containers.get(scope, id);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 function isThere(snapshots: Snapshotter, scope: Scope, name: string): boolean {

@@ -28,7 +28,7 @@ export const readRootFile =
   (store: Store, scope: Scope, snapshotter: string, key: string): ReadRootFile =>
   async (path) => {
     const directories = store.snapshotter(snapshotter).directories(scope, key);
-    const bytes = await readFileInSnapshot(directories, path, LARGEST_ROOT_FILE);
+    const bytes = readFileInSnapshot(directories, path, LARGEST_ROOT_FILE);
     return bytes === null ? null : new TextDecoder().decode(bytes);
   };
 

@@ -1,49 +1,57 @@
-import { rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
 import { failedPrecondition, isNotFound } from "@berth/base";
 import { topics } from "@berth/proto";
 import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerDelete, SnapshotRemove } from "@berth/proto/containerd/events";
 import type { Call } from "@berth/rpc";
+import type { Store } from "@berth/store";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { type EngineNeeds, logPath, taskOf } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
 
-/**
- * The task goes first, then the log, then the record; the snapshot last, for without the record it is
- * garbage that a collection removes, should this process end in between.
- */
+/** The task goes first, then the log, then record and snapshot in one transaction. */
 export async function removeContainer(needs: EngineNeeds, req: RemoveContainerRequest, call: Call): Promise<object> {
   const { store, runtime } = needs;
   const record = store.containers.get(call, req.id);
   await settledTasks(runtime).settle(call.namespace, req.id);
   const task = taskOf(runtime, call.namespace, req.id);
   if (task !== null) {
-    const { status } = await task.state("").catch((error: unknown) => {
-      if (req.force || isNotFound(error)) return { status: "unknown" };
-      throw error;
-    });
+    const { status } = task.hasEnded
+      ? { status: "stopped" }
+      : await task.state("").catch((error: unknown) => {
+          if (req.force || isNotFound(error)) return { status: "unknown" };
+          throw error;
+        });
     if ((status === "running" || status === "paused" || status === "pausing") && !req.force)
       throw failedPrecondition(`container ${JSON.stringify(req.id)} is ${status}: stop it first, or force its removal`);
     if (status !== "stopped") await killTask(task, call);
     await runtime.tasks.delete(call.namespace, req.id).catch(exceptNotFound);
   }
-  await rm(logPath(needs, call.namespace, req.id), { force: true });
-  store.containers.delete(call, req.id);
-  announce(runtime.events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
+  rmSync(logPath(needs, call.namespace, req.id), { force: true });
   const { snapshotter, snapshotKey: key } = record;
-  if (key !== "") {
-    try {
-      await store.snapshotter(snapshotter).remove(call, key);
-      announce(runtime.events, call.namespace, topics.snapshotRemove, SnapshotRemove, { key, snapshotter });
-    } catch (error) {
-      exceptNotFound(error);
-    }
-  }
+  const hadSnapshot = store.transaction(() => {
+    store.containers.delete(call, req.id);
+    return key !== "" && isDropped(store, call, snapshotter, key);
+  });
+  announce(runtime.events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
+  if (hadSnapshot)
+    announce(runtime.events, call.namespace, topics.snapshotRemove, SnapshotRemove, { key, snapshotter });
   return {};
 }
 
 function exceptNotFound(error: unknown): null {
   if (isNotFound(error)) return null;
   throw error;
+}
+
+/** False where there is no such snapshot. */
+function isDropped(store: Store, call: Call, snapshotter: string, key: string): boolean {
+  try {
+    store.snapshotter(snapshotter).drop(call, key);
+    return true;
+  } catch (error) {
+    exceptNotFound(error);
+    return false;
+  }
 }
