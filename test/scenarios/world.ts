@@ -59,7 +59,7 @@ export interface BoxOptions extends Omit<SpecOptions, "args"> {
   /** Container.runtime.options */
   readonly runtimeOptions?: Any;
   /** Changes the specification before it is recorded. */
-  readonly change?: (spec: Record<string, never>) => unknown;
+  readonly change?: (spec: never) => unknown;
   /** The bytes of the specification, where it shall be none. */
   readonly spec?: string;
 }
