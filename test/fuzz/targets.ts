@@ -1,6 +1,10 @@
 // Everything that reads what others wrote.
+
+import { parsing } from "./parsers.ts";
+import { shimCommands } from "./shim-commands.ts";
 import { shimFrames } from "./shim-frames.ts";
 import { shimRequests } from "./shim-requests.ts";
 import type { Target } from "./target.ts";
+import { unpack } from "./unpack.ts";
 
-export const targets: readonly Target[] = [shimFrames, shimRequests];
+export const targets: readonly Target[] = [parsing, shimFrames, shimRequests, shimCommands, unpack];

@@ -14,6 +14,8 @@ export interface ExitStatus {
 
 export interface ExitWatch {
   readonly exited: Promise<ExitStatus>;
+  /** The process is no child of ours now, and no exit of it was seen: unless it becomes one, it never exits. */
+  readonly foreign: boolean;
   /** Stops waiting; `exited` then stays pending. */
   close(): void;
 }
@@ -72,12 +74,12 @@ export function watchPid(pid: number): ExitWatch {
   const seen = unknown.get(pid);
   if (seen !== undefined) {
     unknown.delete(pid);
-    if (native.childState(pid) === -ECHILD) return { exited: Promise.resolve(seen), close() {} };
+    if (native.childState(pid) === -ECHILD) return { exited: Promise.resolve(seen), foreign: false, close() {} };
   }
-  return wait(pid);
+  return wait(pid, native.childState(pid) === -ECHILD);
 }
 
-function wait(pid: number): ExitWatch {
+function wait(pid: number, foreign = false): ExitWatch {
   const letGo = keepAlive();
   let resolver: (exit: ExitStatus) => void = () => {};
   const exited = new Promise<ExitStatus>((resolve) => {
@@ -90,6 +92,7 @@ function wait(pid: number): ExitWatch {
   waiting.set(pid, resolvers.add(resolver));
   return {
     exited,
+    foreign,
     close() {
       letGo();
       resolvers.delete(resolver);

@@ -1,5 +1,6 @@
 // From a reaped process to an exit that everyone knows of. In this order: on disk, output passed on, execs before
 // init, then state, event and waiters in one step.
+import { unknownError } from "@berth/base";
 import { now, watchPid } from "@berth/host";
 import { TaskExit } from "@berth/proto/containerd/events";
 import { writeExitRecord } from "./bundle-files.ts";
@@ -13,9 +14,15 @@ import { timestampOf } from "./timestamp.ts";
 const DRAIN_MS = 300;
 const SIGKILL = 9;
 
-/** Follows the process `pid`, which the runtime has just made, to its end; one that has ended already counts too. */
+/** Follows the process `pid`, which the runtime has just made, to its end; one that has ended already counts too. Throws where it is none of ours. */
 export function followExit(keeper: Keeper, container: Container, process: Process, pid: number): void {
-  void watchPid(pid).exited.then(({ status, at }) => reaped(keeper, container, process, pid, { status, at }));
+  const watch = watchPid(pid);
+  if (watch.foreign) {
+    watch.close();
+    // The runtime has ended, so all that it has left behind is ours by now. This one must not even be signalled.
+    throw unknownError(`the OCI runtime named process ${pid}, which is not its own: unknown`);
+  }
+  void watch.exited.then(({ status, at }) => reaped(keeper, container, process, pid, { status, at }));
 }
 
 function reaped(keeper: Keeper, container: Container, process: Process, pid: number, exit: Exit): void {

@@ -185,8 +185,18 @@ describe("an orphan", () => {
       again = true;
     });
     await nextTurn();
+    assert.ok(second.foreign);
     second.close();
     assert.ok(!again);
+  });
+  itLeavesNothing("is none of ours where it is somebody else's", async () => {
+    const other = watchPid(1);
+    other.close();
+    assert.ok(other.foreign);
+    const pid = await orphan("sleep 0.05");
+    const ours = watchPid(pid);
+    assert.ok(!ours.foreign);
+    await ours.exited;
   });
 });
 
