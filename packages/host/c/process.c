@@ -84,6 +84,13 @@ CALL(call_unshareMounts) {
   return outcome(ctx, mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL));
 }
 
+CALL(call_enterNetwork) {
+  UNUSED;
+  int fd;
+  if (!int_argument(ctx, argv[0], &fd)) return JS_EXCEPTION;
+  return outcome(ctx, setns(fd, CLONE_NEWNET));
+}
+
 CALL(call_dropCapabilities) {
   UNUSED;
   int low, high;
@@ -157,7 +164,7 @@ CALL(call_signalRead) {
 static const JSCFunctionListEntry process_rows[] = {
   ROW(pid, 0), ROW(uid, 0), ROW(gid, 0), ROW(cwd, 0), ROW(fork, 0), ROW(setsid, 0), ROW(setpgid, 2), ROW(dup2, 2),
   ROW(kill, 2), ROW(pidfdKill, 2), ROW(becomeSubreaper, 0), ROW(setName, 1), ROW(disableHugePages, 0),
-  ROW(scheduleCoreCreate, 0), ROW(unshareMounts, 0), ROW(dropCapabilities, 2), ROW(reap, 0), ROW(childState, 1),
-  ROW(signalOpen, 0), ROW(signalAdd, 2), ROW(signalRead, 1),
+  ROW(scheduleCoreCreate, 0), ROW(unshareMounts, 0), ROW(enterNetwork, 1), ROW(dropCapabilities, 2), ROW(reap, 0),
+  ROW(childState, 1), ROW(signalOpen, 0), ROW(signalAdd, 2), ROW(signalRead, 1),
 };
 TABLE(process);

@@ -13,6 +13,8 @@
 // spawn.ts
 #define FLAG_SETSID 1
 #define FLAG_SETPGID 2
+// clone(2): namespaces that the child gets new ones of; the same bits in spawn.ts
+#define NAMESPACES (CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID)
 #define MAX_FDS 64
 #define CHILD_STACK (32 << 10)
 
@@ -65,7 +67,8 @@ static int place_descriptors(struct plan *plan) {
 static int prepare(struct plan *plan) {
   if (plan->death_signal != 0) {
     if (prctl(PR_SET_PDEATHSIG, plan->death_signal, 0, 0, 0) < 0) return -1;
-    if (getppid() != plan->parent) _exit(1); // it died before we asked
+    // it died before we asked; in a PID namespace of its own a child cannot see its parent
+    if (!(plan->flags & CLONE_NEWPID) && getppid() != plan->parent) _exit(1);
   }
   if ((plan->flags & FLAG_SETSID) && setsid() < 0) return -1;
   if ((plan->flags & FLAG_SETPGID) && setpgid(0, 0) < 0) return -1;
@@ -139,7 +142,8 @@ static JSValue start(JSContext *ctx, struct plan *plan) {
   plan->error = 0;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before); // no handler may run on the shared memory
-  pid_t pid = clone(child, stack + sizeof stack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, plan, &pidfd);
+  int how = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD | (plan->flags & NAMESPACES);
+  pid_t pid = clone(child, stack + sizeof stack, how, plan, &pidfd);
   int error = pid < 0 ? errno : plan->error;
   sigprocmask(SIG_SETMASK, &before, NULL);
   if (pid > 0 && error != 0) {

@@ -1,6 +1,18 @@
 export { hex, randomBytes, sha256 } from "./bytes.ts";
 export { monotonic, now } from "./clock.ts";
-export { eventCounter, fchown, fsync, O, open, pipe, read, setNonblocking, write } from "./descriptors.ts";
+export {
+  bytesWaiting,
+  enlargePipe,
+  eventCounter,
+  fchown,
+  fsync,
+  O,
+  open,
+  pipe,
+  read,
+  setNonblocking,
+  write,
+} from "./descriptors.ts";
 export { Fd } from "./fd.ts";
 export { readFile, readText, readTextAgain, writeFile, writeFileAtomic } from "./file-contents.ts";
 export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
@@ -31,6 +43,7 @@ export {
   disableHugePages,
   dropCapabilities,
   dup2,
+  enterNetwork,
   env,
   environ,
   executablePath,
@@ -45,12 +58,12 @@ export {
   unshareMounts,
 } from "./process.ts";
 export { Pump, type PumpOptions } from "./pump.ts";
-export { type ExitStatus, type ExitWatch, watchPid } from "./reaper.ts";
+export { type ExitStatus, type ExitWatch, startReaping, watchPid } from "./reaper.ts";
 export { receiveDescriptor } from "./receive-descriptor.ts";
 export { type RunOptions, type RunResult, run } from "./run.ts";
 export { onSignal, signalNumber } from "./signals.ts";
 export { SocketStream } from "./socket-stream.ts";
-export { type Child, type SpawnOptions, spawn } from "./spawn.ts";
+export { type Child, type Namespace, type SpawnOptions, spawn } from "./spawn.ts";
 export { print, printError, stderr, stdin, stdout } from "./stdio.ts";
 export { isCode, SystemError } from "./system-error.ts";
 export { isTerminal, makeRaw, openPty, setTerminalSize, terminalSize } from "./terminal.ts";

@@ -45,6 +45,7 @@ declare module "berth:native" {
     disableHugePages(): Result;
     scheduleCoreCreate(): Result;
     unshareMounts(): Result;
+    enterNetwork(namespace: number): Result;
     /** The mask of capabilities to keep, in two halves of 32 bits. */
     dropCapabilities(low: number, high: number): Result;
     /** [pid, status, pid, status…] of what has ended, 0..255 or 128+signal; empty when nothing has. */
@@ -122,10 +123,13 @@ declare module "berth:native" {
     socketPair(): readonly [number, number] | number;
 
     // pump.c
-    /** Moves at most cap bytes. result[0] bytes moved, result[1] PumpState, result[2] errno. */
-    pumpSplice(from: number, to: number, cap: number, result: Int32Array): void;
-    /** The same through a buffer. Returns what was read and could not be written, or null. */
-    pumpCopy(from: number, to: number, cap: number, result: Int32Array): Uint8Array | null;
+    /**
+     * Moves about cap bytes, by splice where that may be tried and is worth it, through a buffer else. result[0] bytes
+     * moved, [1] State, [2] errno, [3] whether splice may be tried again. Returns what was read and not written.
+     */
+    pumpMove(from: number, to: number, cap: number, splice: boolean, result: Int32Array): Uint8Array | null;
+    /** The size that it has now. */
+    setPipeSize(fd: number, bytes: number): Result;
     /** Reads and drops at most max bytes. */
     pumpDiscard(from: number, max: number): Result;
     waiting(fd: number): Result;

@@ -66,6 +66,11 @@ export function unshareMounts(): void {
   check(native.unshareMounts(), "unshare", "CLONE_NEWNS");
 }
 
+/** Moves this process into a network namespace (setns(2)). */
+export function enterNetwork(namespace: Fd): void {
+  check(native.enterNetwork(namespace.number), "setns", namespace.what);
+}
+
 /**
  * Gives up all capabilities but these, for good: from the bounding, permitted, effective, inheritable and ambient sets,
  * and sets no_new_privs. Throws a TypeError for a name that is no capability.

@@ -5,6 +5,11 @@ import { isGone } from "./process.ts";
 import { type ExitStatus, expectExit, startReaping } from "./reaper.ts";
 import { check, SystemError } from "./system-error.ts";
 
+export type Namespace = keyof typeof namespaceFlags;
+
+/** clone(2) */
+const namespaceFlags = { uts: 0x0400_0000, ipc: 0x0800_0000, pid: 0x2000_0000 } as const;
+
 export interface SpawnOptions {
   /** argv[0] is looked up on PATH when it has no slash. */
   argv: readonly string[];
@@ -19,6 +24,8 @@ export interface SpawnOptions {
   extraFds?: readonly Fd[];
   setsid?: boolean;
   setpgid?: boolean;
+  /** Kinds of namespaces that the child gets new ones of (namespaces(7)). With `pid` it is the init of one. */
+  namespaces?: readonly Namespace[];
   /** Sent to the child when we die (PR_SET_PDEATHSIG), e.g. 9. */
   parentDeathSignal?: number;
 }
@@ -45,7 +52,8 @@ export function spawn(options: SpawnOptions): Child {
   if (program === undefined || program === "") throw new SystemError(EINVAL, "exec", "an empty argument list");
   startReaping();
   const fds = [options.stdin, options.stdout, options.stderr, ...(options.extraFds ?? [])];
-  const flags = (options.setsid ? SETSID : 0) | (options.setpgid ? SETPGID : 0);
+  let flags = (options.setsid ? SETSID : 0) | (options.setpgid ? SETPGID : 0);
+  for (const kind of options.namespaces ?? []) flags |= namespaceFlags[kind];
   const [pid, pidfd] = check(
     native.spawn(
       candidates(program),

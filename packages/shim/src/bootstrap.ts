@@ -39,8 +39,18 @@ function attempt<T>(decode: () => T): T | null {
   }
 }
 
-/** What `start` prints. */
-export function startReply(input: StartInput, address: string): Uint8Array {
-  if (input.bootstrap === null) return new TextEncoder().encode(address);
+/** Sandboxes of containerd 2.0 and later have their bundles below this; those of 1.7 are where tasks are. */
+const SANDBOX_BUNDLES = "/io.containerd.sandbox.controller.v1.shim/";
+
+/**
+ * What `start` prints. The plain address is understood by all, and stands for version 2 of the task API. Where the
+ * daemon must be one that knows more, it is told of version 3: containers of a sandbox then join by its socket, without
+ * a `start` of their own. Nothing else tells the daemons before 2.3 apart (MAX_SHIM_VERSION is 2 in all of them).
+ */
+export function startReply(input: StartInput, address: string, bundle: string): Uint8Array {
+  if (input.bootstrap === null)
+    return new TextEncoder().encode(
+      bundle.includes(SANDBOX_BUNDLES) ? JSON.stringify({ version: 3, address, protocol: "ttrpc" }) : address,
+    );
   return BootstrapResult.encode({ version: 3, address, protocol: "ttrpc" });
 }

@@ -34,6 +34,9 @@ export function readExitRecord(path: string): ExitRecord | null {
   return text === null ? null : parseExitRecord(text);
 }
 
+/** The path of the shim's socket; empty where none was written down. */
+export const readAddress = ({ address }: Bundle): string => (textOf(address) ?? "").trim().replace("unix://", "");
+
 /** The pid that the runtime has written; 0 where there is none. */
 export const readPidFile = (path: string): number => Number.parseInt(textOf(path) ?? "", 10) || 0;
 

@@ -1,9 +1,9 @@
 // `delete`: cleans up after a shim that is gone, and reports how its container ended.
 import { invalidArgument, type Log } from "@berth/base";
-import { now } from "@berth/host";
+import { connectUnix, isCode, now, unlink } from "@berth/host";
 import { DeleteResponse } from "@berth/proto/containerd/task/v2";
 import { type Bundle, bundleAt } from "./bundle.ts";
-import { loadOptions, readBundleConfig, readExitRecord, readPidFile } from "./bundle-files.ts";
+import { loadOptions, readAddress, readBundleConfig, readExitRecord, readPidFile } from "./bundle-files.ts";
 import type { Flags } from "./flags.ts";
 import { dirname, joinPath } from "./paths.ts";
 import { unmountAll } from "./rootfs.ts";
@@ -38,6 +38,7 @@ export async function deleteCommand(flags: Flags, directory: string, log: Log): 
   } catch (error) {
     log.warn("failed to cleanup rootfs mount", { container: id, path: bundle.rootfs, err: error });
   }
+  removeDeadSocket(bundle);
   const record = readExitRecord(bundle.exit);
   return DeleteResponse.encode({
     pid: record?.pid ?? readPidFile(bundle.initPid),
@@ -51,5 +52,16 @@ function hasPrivatePids(bundle: Bundle): boolean {
     return readBundleConfig(bundle).privatePids;
   } catch {
     return true; // no configuration that could be read: nothing was started from it
+  }
+}
+
+/** A shim that was killed could not remove its socket; one that lives keeps the others of its group. */
+function removeDeadSocket(bundle: Bundle): void {
+  const path = readAddress(bundle);
+  if (path === "") return;
+  try {
+    connectUnix(path).close();
+  } catch (error) {
+    if (isCode(error, "ECONNREFUSED")) unlink(path, { force: true });
   }
 }

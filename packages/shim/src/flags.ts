@@ -10,8 +10,12 @@ export interface Flags {
   readonly bundle: string;
   readonly address: string;
   readonly socket: string;
+  /** Where to listen for those who want to look inside; empty: where -debug says to, at the usual place. */
+  readonly debugSocket: string;
   /** `start`, `delete`, or empty. */
   readonly action: string;
+  /** What stands behind the action. */
+  readonly rest: readonly string[];
 }
 
 const switches: Readonly<Record<string, "debug" | "version" | "info">> = {
@@ -22,13 +26,13 @@ const switches: Readonly<Record<string, "debug" | "version" | "info">> = {
 };
 
 /** Flags with a value; those that map to null are accepted and not used. */
-const values: Readonly<Record<string, "namespace" | "id" | "bundle" | "address" | "socket" | null>> = {
+const values: Readonly<Record<string, "namespace" | "id" | "bundle" | "address" | "socket" | "debugSocket" | null>> = {
   namespace: "namespace",
   id: "id",
   bundle: "bundle",
   address: "address",
   socket: "socket",
-  "debug-socket": null,
+  "debug-socket": "debugSocket",
   "publish-binary": null,
 };
 
@@ -55,7 +59,9 @@ export function parseFlags(args: readonly string[]): Flags {
     bundle: "",
     address: "",
     socket: "",
+    debugSocket: "",
     action: "",
+    rest: [] as readonly string[],
   };
   let at = 0;
   while (at < args.length) {
@@ -81,5 +87,6 @@ export function parseFlags(args: readonly string[]): Flags {
     if (key) out[key] = value;
   }
   out.action = args[at] ?? "";
+  out.rest = args.slice(at + 1);
   return out;
 }

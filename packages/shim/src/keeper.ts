@@ -3,6 +3,7 @@ import type { Log } from "@berth/base";
 import type { Options } from "@berth/proto/containerd/runc/v1";
 import type { Container } from "./container.ts";
 import type { Events } from "./events.ts";
+import type { Sandbox } from "./sandbox.ts";
 
 export interface Keeper {
   readonly namespace: string;
@@ -15,6 +16,8 @@ export interface Keeper {
   readonly options: Options | null;
   /** A short private directory for console sockets. */
   readonly runDirectory: string;
+  /** The pod that this shim keeps for a daemon whose sandboxer it is. */
+  sandbox: Sandbox | null;
   /** Exits seen so far: numbers the exit records. */
   exits: number;
   /** All containers are gone and the daemon has asked: no new ones are taken. */

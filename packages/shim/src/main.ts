@@ -3,6 +3,7 @@ import { messageOf } from "@berth/base";
 import { argv, cwd, exit, print, printError, stdout, write } from "@berth/host";
 import { deleteCommand } from "./delete-command.ts";
 import { type Flags, parseFlags } from "./flags.ts";
+import { holdCommand } from "./hold-command.ts";
 import { infoCommand, versionText } from "./info-command.ts";
 import { createLogger } from "./logger.ts";
 import { basename } from "./paths.ts";
@@ -11,9 +12,9 @@ import { startCommand } from "./start-command.ts";
 
 const program = basename(argv[0] ?? "containerd-shim-berth-v2");
 
-function fail(error: unknown): never {
+function fail(error: unknown, status = 1): never {
   printError(`${program}: ${messageOf(error)}\n`);
-  exit(1);
+  exit(status);
 }
 
 function printBytes(bytes: Uint8Array): void {
@@ -39,6 +40,7 @@ function main(flags: Flags): void {
     return;
   }
   if (flags.action === "start") startCommand(flags, cwd());
+  else if (flags.action === "hold") holdCommand(flags.rest[0] ?? "", flags.rest[1] ?? "", () => exit(0));
   else if (flags.action === "delete") void answer(deleteCommand(flags, cwd(), createLogger(printError, flags.debug)));
   else
     fail(
@@ -46,8 +48,19 @@ function main(flags: Flags): void {
     );
 }
 
+/** As Go's flag package ends. */
+const WRONG_USAGE = 2;
+
+function flagsOrEnd(): Flags {
+  try {
+    return parseFlags(argv.slice(1));
+  } catch (error) {
+    fail(error, WRONG_USAGE);
+  }
+}
+
 try {
-  main(parseFlags(argv.slice(1)));
+  main(flagsOrEnd());
 } catch (error) {
   fail(error);
 }

@@ -9,11 +9,14 @@ import {
   type Fd,
   onSignal,
   onUncaught,
+  type Peer,
   pid,
+  type SocketStream,
   unlink,
 } from "@berth/host";
 import { TaskV3 } from "@berth/proto";
 import type { Options } from "@berth/proto/containerd/runc/v1";
+import { Sandbox } from "@berth/proto/containerd/runtime/sandbox/v1";
 import { Task } from "@berth/proto/containerd/task/v2";
 import { register } from "@berth/rpc";
 import { createUnaryServer } from "@berth/ttrpc";
@@ -21,6 +24,8 @@ import { createEventQueue } from "./event-queue.ts";
 import { createEvents } from "./events.ts";
 import { createForwarder } from "./forwarder.ts";
 import type { Keeper } from "./keeper.ts";
+import { sandboxService } from "./sandbox-service.ts";
+import { stateDump } from "./state-dump.ts";
 import { taskService } from "./task-service.ts";
 
 const SIGINT = 2;
@@ -34,6 +39,8 @@ const GRACE_MS = 500;
 export interface ServerConfig {
   readonly listener: Fd;
   readonly socket: string;
+  /** Where the state is told to whoever connects; null: nowhere. */
+  readonly debug: { readonly listener: Fd; readonly path: string } | null;
   readonly namespace: string;
   /** The daemon's ttrpc socket; empty for none. */
   readonly daemon: string;
@@ -63,6 +70,7 @@ export function serve(config: ServerConfig): void {
     creating: new Set(),
     options: config.options,
     runDirectory: config.runDirectory,
+    sandbox: null,
     exits: 0,
     closing: false,
   };
@@ -73,6 +81,7 @@ export function serve(config: ServerConfig): void {
     ending = true;
     // First of all nobody new may find the socket: a shim of the same group makes its own.
     unlink(config.socket, { force: true });
+    if (config.debug !== null) unlink(config.debug.path, { force: true });
     accepting[Symbol.dispose]();
     listener.close();
     await server.shutdown(GRACE_MS);
@@ -80,17 +89,23 @@ export function serve(config: ServerConfig): void {
     exit(0);
   };
   const impl = taskService(keeper, () => void end());
-  const server = createUnaryServer({ registrations: [register(Task, impl), register(TaskV3, impl)], log });
+  const sandbox = sandboxService(keeper, () => void end());
+  const registrations = [register(Task, impl), register(TaskV3, impl), register(Sandbox, sandbox)];
+  const server = createUnaryServer({ registrations, log });
 
   const own = credentials();
-  const accepting = acceptLoop(listener, (stream, peer) => {
-    if (peer.uid === own.uid && peer.gid === own.gid) {
-      server.accept(stream, peer);
-      return;
-    }
-    log.warn("a connection of another user was closed", { pid: peer.pid });
-    stream.close();
-  });
+  const listen = (fd: Fd, serveOne: (stream: SocketStream, peer: Peer) => void) =>
+    acceptLoop(fd, (stream, peer) => {
+      if (peer.uid === own.uid && peer.gid === own.gid) {
+        serveOne(stream, peer);
+        return;
+      }
+      log.warn("a connection of another user was closed", { pid: peer.pid });
+      stream.close();
+    });
+  const accepting = listen(listener, (stream, peer) => void server.accept(stream, peer));
+  if (config.debug !== null)
+    listen(config.debug.listener, (stream) => tell(stream, `${stateDump(keeper, queue.length)}\n`));
 
   // Containers go on without a shim that is told to go: their exits are then reported by `delete`.
   for (const signal of [SIGTERM, SIGINT])
@@ -98,15 +113,13 @@ export function serve(config: ServerConfig): void {
       log.info("shim is ending on a signal", { status: signal, count: keeper.containers.size });
       void end();
     });
-  onSignal(SIGUSR1, () => log.info(stateOf(keeper), { count: queue.length }));
+  onSignal(SIGUSR1, () => log.info(stateDump(keeper, queue.length)));
   log.debug("shim is serving", { pid: pid(), address: config.socket });
 }
 
-/** Everything that the shim keeps, on one line. */
-function stateOf(keeper: Keeper): string {
-  const containers = [...keeper.containers.values()].map(({ id, init, execs }) => {
-    const list = [...execs.values()].map(({ execId, state }) => `${execId} ${state.at} ${state.pid}`);
-    return `${id} ${init.state.at} ${init.state.pid} [${list.join(", ")}]`;
-  });
-  return `containers: ${containers.join("; ")}`;
+/** Says it and hangs up. What the other end says is of no interest. */
+function tell(stream: SocketStream, text: string): void {
+  stream.start({ onData() {}, onClose() {} });
+  stream.write(new TextEncoder().encode(text));
+  void stream.drained().then(() => stream.close());
 }

@@ -9,7 +9,7 @@ export const DEFAULT_SOCKET_DIR = "/run/containerd/s";
 export const MAX_SOCKET_PATH = 106;
 
 /**
- * The path of the socket. `hash` gives the hex SHA-256 of a text. Throws invalid-argument where the directory is
+ * The path of the socket; the debug socket has the suffix `debug`. `hash` gives the hex SHA-256 of a text. Throws invalid-argument where the directory is
  * too long for a socket's name.
  */
 export function socketPath(
@@ -18,8 +18,9 @@ export function socketPath(
   address: string,
   namespace: string,
   groupOrId: string,
+  ...suffix: readonly string[]
 ): string {
-  const path = `${directory}/${hash(joinPath(address, namespace, groupOrId))}`;
+  const path = `${directory}/${hash(joinPath(address, namespace, groupOrId, ...suffix))}`;
   if (path.length > MAX_SOCKET_PATH)
     throw invalidArgument(
       `socket directory ${JSON.stringify(directory)} is too long: the path of a socket must not exceed ${MAX_SOCKET_PATH} characters, use a directory of at most ${MAX_SOCKET_PATH - 65}`,

@@ -9,7 +9,6 @@ import {
   fork,
   isCode,
   listenUnix,
-  mkdirAll,
   O,
   open,
   readdir,
@@ -34,7 +33,8 @@ import { createLogger } from "./logger.ts";
 import { readStdin } from "./read-stdin.ts";
 import { serve } from "./server.ts";
 import { joinShimCgroup } from "./shim-cgroup.ts";
-import { DEFAULT_SOCKET_DIR, socketPath } from "./socket-address.ts";
+import { socketPath } from "./socket-address.ts";
+import { socketDirectory } from "./socket-directory.ts";
 
 const MAX_OOM_SCORE = 1000;
 
@@ -47,18 +47,18 @@ export function startCommand(flags: Flags, directory: string): void {
   if (flags.namespace === "") throw invalidArgument("shim cannot be started without -namespace");
   const bundle = bundleAt(directory);
   const input = parseStartInput(readStdin(), flags.id, flags.namespace);
-  const folder = env("BERTH_SHIM_SOCKET_DIR") || input.bootstrap?.socketDir || DEFAULT_SOCKET_DIR;
+  const folder = socketDirectory(input.bootstrap?.socketDir ?? "");
   const group = groupOf(bundle) || flags.id;
   const hash = (text: string) => sha256(new TextEncoder().encode(text));
-  const path =
-    flags.socket === "" ? socketPath(hash, folder, flags.address, flags.namespace, group) : socketOf(flags.socket);
-  mkdirAll(folder, 0o700);
+  const named = (wish: string, ...suffix: string[]) =>
+    wish === "" ? socketPath(hash, folder, flags.address, flags.namespace, group, ...suffix) : socketOf(wish);
+  const path = named(flags.socket);
 
   const reply = () => {
     // For a `delete` that comes before any Create.
     if (input.options !== null) saveOptions(bundle, input.options);
     writeFileAtomic(bundle.address, `unix://${path}`, { mode: 0o600 });
-    const bytes = startReply(input, `unix://${path}`);
+    const bytes = startReply(input, `unix://${path}`, directory);
     for (let at = 0; at < bytes.length; ) at += Math.max(0, write(stdout, bytes.subarray(at)));
     exit(0);
   };
@@ -67,6 +67,9 @@ export function startCommand(flags: Flags, directory: string): void {
     reply();
     return;
   }
+  const debug = flags.debug || (input.bootstrap?.logLevel ?? 0) < 0;
+  const debugPath = named(flags.debugSocket, "debug");
+  const debugListener = debug || flags.debugSocket !== "" ? listenOrFind(debugPath) : null;
   try {
     const { options } = input;
     // What the process is born with, before it is born: the parent does not live long enough to be harmed.
@@ -79,16 +82,18 @@ export function startCommand(flags: Flags, directory: string): void {
     }
   } catch (error) {
     unlink(path, { force: true });
+    if (debugListener !== null) unlink(debugPath, { force: true });
     throw error;
   }
-  detach(bundle, listener);
-  const log = createLogger(logWriter(), flags.debug || (input.bootstrap?.logLevel ?? 0) < 0).with({
+  detach(bundle, debugListener === null ? [listener] : [listener, debugListener]);
+  const log = createLogger(logWriter(), debug).with({
     namespace: flags.namespace,
     container: flags.id,
   });
   serve({
     listener,
     socket: path,
+    debug: debugListener === null ? null : { listener: debugListener, path: debugPath },
     namespace: flags.namespace,
     daemon: socketOf(env("TTRPC_ADDRESS") || input.bootstrap?.containerdTtrpcAddress || ttrpcOf(flags.address)),
     options: input.options,
@@ -133,11 +138,11 @@ function raiseOomScore(): void {
 }
 
 /** Away from the daemon's session and its pipes (it waits until nobody holds them), and from all that it has leaked. */
-function detach(bundle: Bundle, listener: Fd): void {
+function detach(bundle: Bundle, kept: readonly Fd[]): void {
   setsid();
   for (const name of readdir("/proc/self/fd")) {
     const number = Number(name);
-    if (number > 2 && number !== listener.number) new Fd(number, "an inherited descriptor").close();
+    if (number > 2 && kept.every((fd) => fd.number !== number)) new Fd(number, "an inherited descriptor").close();
   }
   const nothing = open("/dev/null", O.RDWR);
   dup2(nothing, 0);

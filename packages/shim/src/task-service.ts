@@ -1,5 +1,5 @@
 // containerd's task API, versions 2 and 3: one implementation for both.
-import { BerthError, canceled, checkId } from "@berth/base";
+import { BerthError, checkId } from "@berth/base";
 import { kill, pid as ownPid, writeFile } from "@berth/host";
 import { packAny, unpackAny } from "@berth/proto";
 import { TaskCheckpointed, TaskExecAdded, TaskPaused, TaskResumed } from "@berth/proto/containerd/events";
@@ -7,6 +7,7 @@ import { CheckpointOptions, ProcessDetails } from "@berth/proto/containerd/runc/
 import type { Task } from "@berth/proto/containerd/task/v2";
 import { Status } from "@berth/proto/containerd/v1/types";
 import type { ServiceImpl } from "@berth/rpc";
+import { untilAborted } from "./abort.ts";
 import { pidsIn } from "./cgroup-reader.ts";
 import { type Container, containerNotCreated, processOf } from "./container.ts";
 import { createContainer } from "./create-container.ts";
@@ -187,7 +188,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
     },
 
     shutdown() {
-      if (keeper.containers.size > 0 || keeper.creating.size > 0) return {};
+      if (keeper.containers.size > 0 || keeper.creating.size > 0 || keeper.sandbox !== null) return {};
       keeper.closing = true;
       shutdown();
       return {};
@@ -211,16 +212,4 @@ function sendSignal(kind: "init" | "exec", pid: number, signal: number): void {
     if (kind === "init") throw mapped;
     throw new BerthError(mapped.kind, `exec kill error: ${mapped.message}`);
   }
-}
-
-function untilAborted<T>(event: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(canceled("the caller has stopped waiting"));
-    if (signal.aborted) stop();
-    signal.addEventListener("abort", stop, { once: true });
-    void event.then((value) => {
-      signal.removeEventListener("abort", stop);
-      resolve(value);
-    });
-  });
 }

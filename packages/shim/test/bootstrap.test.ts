@@ -13,12 +13,12 @@ describe("what a daemon says to start", () => {
   it("may be nothing: the answer is the plain address", () => {
     const input = parseStartInput(new Uint8Array(0), "web", "default");
     assert.equal(input.options, null);
-    assert.equal(text(startReply(input, "unix:///s")), "unix:///s");
+    assert.equal(text(startReply(input, "unix:///s", "/b")), "unix:///s");
   });
   it("may be the options of a runtime, as before containerd 2.3", () => {
     const input = parseStartInput(Any.encode(options), "web", "default");
     assert.equal(input.options?.binaryName, "crun");
-    assert.equal(text(startReply(input, "unix:///s")), "unix:///s");
+    assert.equal(text(startReply(input, "unix:///s", "/b")), "unix:///s");
   });
   it("may be BootstrapParams: the answer is a BootstrapResult", () => {
     const params = BootstrapParams.encode({
@@ -28,7 +28,7 @@ describe("what a daemon says to start", () => {
     });
     const input = parseStartInput(params, "web", "default");
     assert.equal(input.options?.systemdCgroup, true);
-    const reply = BootstrapResult.decode(startReply(input, "unix:///s"));
+    const reply = BootstrapResult.decode(startReply(input, "unix:///s", "/b"));
     assert.deepEqual([reply.version, reply.address, reply.protocol], [3, "unix:///s", "ttrpc"]);
   });
   it("may be garbage, and options of another runtime: they count as none", () => {

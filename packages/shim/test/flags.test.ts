@@ -20,7 +20,9 @@ describe("flags", () => {
         bundle: "/b",
         address: "/run/c.sock",
         socket: "",
+        debugSocket: "",
         action: "start",
+        rest: [],
       },
     );
   });
