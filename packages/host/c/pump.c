@@ -5,6 +5,7 @@
 #include "host.h"
 
 #define BUFFER (64 << 10)
+#define SPLICE_FROM (16 << 10)
 
 // pump.ts has the same list.
 enum state { MORE, EMPTY, FULL, END, SOURCE_ERROR, TARGET_ERROR, NO_SPLICE };
@@ -15,8 +16,8 @@ static bool result_argument(JSContext *ctx, JSValueConst value, int32_t **result
   uint8_t *bytes;
   size_t length;
   if (!bytes_argument(ctx, value, &bytes, &length)) return false;
-  if (length < 3 * sizeof(int32_t)) {
-    JS_ThrowRangeError(ctx, __FILE__, __LINE__, "the result must hold 3 numbers");
+  if (length < 4 * sizeof(int32_t)) {
+    JS_ThrowRangeError(ctx, __FILE__, __LINE__, "the result must hold 4 numbers");
     return false;
   }
   *result = (int32_t *)(void *)bytes;
@@ -38,55 +39,84 @@ static enum state splice_error(int from, int error) {
   }
 }
 
-CALL(call_pumpSplice) {
-  UNUSED;
-  int from, to, cap;
-  int32_t *result;
-  if (!int_argument(ctx, argv[0], &from) || !int_argument(ctx, argv[1], &to) || !int_argument(ctx, argv[2], &cap) ||
-      !result_argument(ctx, argv[3], &result))
-    return JS_EXCEPTION;
-  int moved = 0, error = 0;
-  enum state state = MORE;
-  while (state == MORE && moved < cap) {
-    ssize_t count = splice(from, NULL, to, NULL, (size_t)(cap - moved), SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
-    if (count > 0) moved += (int)count;
-    else if (count == 0) state = END;
-    else if (errno != EINTR) state = splice_error(from, error = errno);
-  }
-  result[0] = moved;
-  result[1] = (int32_t)state;
-  result[2] = error;
-  return JS_UNDEFINED;
+// What one step has done so far.
+struct step {
+  int from, to, moved, error;
+  bool may_splice;
+  // In the buffer: read, and of that written.
+  size_t length, written;
+};
+
+// As much as there is, without copying.
+static enum state splice_some(struct step *step, size_t count) {
+  ssize_t moved = splice(step->from, NULL, step->to, NULL, count, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+  if (moved > 0) step->moved += (int)moved;
+  if (moved > 0 || (moved < 0 && errno == EINTR)) return MORE;
+  return moved == 0 ? END : splice_error(step->from, step->error = errno);
 }
 
-CALL(call_pumpCopy) {
-  UNUSED;
-  int from, to, cap;
-  int32_t *result;
-  if (!int_argument(ctx, argv[0], &from) || !int_argument(ctx, argv[1], &to) || !int_argument(ctx, argv[2], &cap) ||
-      !result_argument(ctx, argv[3], &result))
-    return JS_EXCEPTION;
-  int moved = 0, error = 0;
-  enum state state = MORE;
-  ssize_t length = 0, written = 0;
-  while (state == MORE && moved < cap) {
-    length = read(from, buffer, sizeof buffer);
-    if (length < 0 && errno == EINTR) continue;
-    if (length == 0) state = END;
-    else if (length < 0) state = (error = errno) == EAGAIN ? EMPTY : SOURCE_ERROR;
-    for (written = 0; state == MORE && written < length;) {
-      ssize_t count = write(to, buffer + written, (size_t)(length - written));
-      if (count >= 0) {
-        written += count;
-        moved += (int)count;
-      } else if (errno != EINTR) state = (error = errno) == EAGAIN ? FULL : TARGET_ERROR;
-    }
+// Fills the buffer: a terminal hands out 4 KiB at most, and one write for many reads spares the reader wake-ups.
+static enum state fill(struct step *step) {
+  step->length = step->written = 0;
+  while (step->length < sizeof buffer) {
+    ssize_t count = read(step->from, buffer + step->length, sizeof buffer - step->length);
+    if (count == 0) return END;
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return (step->error = errno) == EAGAIN ? EMPTY : SOURCE_ERROR;
+    step->length += (size_t)count;
+    // A pipe gives all it has: whether there is more now, the loop will tell.
+    if (step->may_splice && step->length < sizeof buffer) return EMPTY;
   }
-  result[0] = moved;
+  return MORE;
+}
+
+// Writes out the buffer. A target's trouble is told first; the source's will be found again.
+static enum state empty(struct step *step, enum state state) {
+  while (step->written < step->length) {
+    ssize_t count = write(step->to, buffer + step->written, step->length - step->written);
+    if (count >= 0) {
+      step->written += (size_t)count;
+      step->moved += (int)count;
+    } else if (errno != EINTR) return (step->error = errno) == EAGAIN ? FULL : TARGET_ERROR;
+  }
+  return state;
+}
+
+// Whether so much waits that moving pages is better than copying: a page of its own for each short line would fill
+// a pipe of 16 pages with 16 lines.
+static int worth_splicing(const struct step *step) {
+  int count = 0;
+  return step->may_splice && ioctl(step->from, FIONREAD, &count) == 0 && count >= SPLICE_FROM ? count : 0;
+}
+
+CALL(call_pumpMove) {
+  UNUSED;
+  int cap;
+  int32_t *result;
+  struct step step = {.may_splice = JS_ToBool(ctx, argv[3])};
+  if (!int_argument(ctx, argv[0], &step.from) || !int_argument(ctx, argv[1], &step.to) ||
+      !int_argument(ctx, argv[2], &cap) || !result_argument(ctx, argv[4], &result))
+    return JS_EXCEPTION;
+  enum state state = MORE;
+  while (state == MORE && step.moved < cap) {
+    int count = worth_splicing(&step);
+    state = count > 0 ? splice_some(&step, (size_t)(cap - step.moved)) : empty(&step, fill(&step));
+    if (state != NO_SPLICE) continue;
+    step.may_splice = false;
+    state = MORE;
+  }
+  result[0] = step.moved;
   result[1] = (int32_t)state;
-  result[2] = error;
-  if (length <= 0 || written == length) return JS_NULL;
-  return copied_bytes(ctx, buffer + written, (size_t)(length - written));
+  result[2] = state == SOURCE_ERROR || state == TARGET_ERROR ? step.error : 0;
+  result[3] = step.may_splice;
+  return step.written == step.length ? JS_NULL : copied_bytes(ctx, buffer + step.written, step.length - step.written);
+}
+
+CALL(call_setPipeSize) {
+  UNUSED;
+  int fd, bytes;
+  if (!int_argument(ctx, argv[0], &fd) || !int_argument(ctx, argv[1], &bytes)) return JS_EXCEPTION;
+  return outcome(ctx, fcntl(fd, F_SETPIPE_SZ, bytes));
 }
 
 CALL(call_pumpDiscard) {
@@ -111,6 +141,6 @@ CALL(call_waiting) {
 }
 
 static const JSCFunctionListEntry pump_rows[] = {
-  ROW(pumpSplice, 4), ROW(pumpCopy, 4), ROW(pumpDiscard, 2), ROW(waiting, 1),
+  ROW(pumpMove, 5), ROW(setPipeSize, 2), ROW(pumpDiscard, 2), ROW(waiting, 1),
 };
 TABLE(pump);

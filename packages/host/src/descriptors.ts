@@ -1,5 +1,5 @@
 import { native } from "berth:native";
-import { EAGAIN } from "./errno.ts";
+import { EAGAIN, EBUSY, EPERM } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { check } from "./system-error.ts";
 
@@ -40,6 +40,18 @@ export function pipe(options: { nonblock?: boolean } = {}): { read: Fd; write: F
   const [source, target] = check(native.pipe(options.nonblock ?? false), "pipe2", "");
   return { read: new Fd(source, "pipe"), write: new Fd(target, "pipe") };
 }
+
+/**
+ * Makes a pipe or a FIFO hold so many bytes before its writers wait (64 KiB otherwise): fewer wake-ups for more memory,
+ * and only while it is full. Does nothing where the user's limits forbid it (pipe(7)).
+ */
+export function enlargePipe(fd: Fd, bytes: number): void {
+  const result = native.setPipeSize(fd.number, bytes);
+  if (result !== -EPERM && result !== -EBUSY) check(result, "fcntl", fd.what);
+}
+
+/** How many bytes lie in a pipe, a FIFO or a terminal (FIONREAD). */
+export const bytesWaiting = (fd: Fd): number => check(native.waiting(fd.number), "ioctl", fd.what);
 
 /** A counter that others add to, the kernel for one (eventfd(2)): readable once it is not 0, and 0 again when read. */
 export const eventCounter = (): Fd => new Fd(check(native.eventCounter(), "eventfd", ""), "eventfd");

@@ -11,10 +11,10 @@ const CAP = 1 << 20;
 const RETRY_MS = 1000;
 
 /** How a step in C ended (pump.c). */
-const State = { more: 0, empty: 1, full: 2, end: 3, sourceError: 4, targetError: 5, noSplice: 6 } as const;
+const State = { more: 0, empty: 1, full: 2, end: 3, sourceError: 4, targetError: 5 } as const;
 
-/** Filled by each step: bytes moved, state, errno. One for all pumps: a step is over when its call returns. */
-const result = /* @__PURE__ */ new Int32Array(3);
+/** Filled by each step: bytes moved, state, errno, whether to splice again. One for all pumps: a step is over when its call returns. */
+const result = /* @__PURE__ */ new Int32Array(4);
 
 export interface PumpOptions {
   from: Fd;
@@ -24,6 +24,11 @@ export interface PumpOptions {
    * on; "retry" keeps them and tries again after 1 s. Default: "stop".
    */
   onError?: (error: SystemError) => "stop" | "drop" | "retry";
+  /**
+   * What to write in the place of so many bytes that onError dropped, as soon as the target takes something again: it
+   * is tried with the next output, and each second. Default: a gap is silent.
+   */
+  notice?: (lost: number) => Uint8Array;
 }
 
 /**
@@ -37,12 +42,18 @@ export class Pump implements Disposable {
   readonly #from: Fd;
   readonly #to: Fd;
   readonly #onError: NonNullable<PumpOptions["onError"]>;
+  readonly #makeNotice: PumpOptions["notice"];
   readonly #fromIsTerminal: boolean;
   readonly #source: Watch;
   readonly #target: Watch;
   #resolve: (reason: "end" | "error" | "closed") => void = () => {};
-  #splice = true;
+  #splice: boolean;
   #leftover: Uint8Array | null = null;
+  /** Dropped, and not told of yet. */
+  #unsaid = 0;
+  /** What is being written about that. */
+  #notice: Uint8Array | null = null;
+  #noticeCovers = 0;
   #moved = 0;
   #lost = 0;
   #retry: Timer | null = null;
@@ -52,9 +63,11 @@ export class Pump implements Disposable {
     this.#from = options.from;
     this.#to = options.to;
     this.#onError = options.onError ?? (() => "stop");
+    this.#makeNotice = options.notice;
     setNonblocking(this.#from);
     setNonblocking(this.#to);
     this.#fromIsTerminal = native.isTerminal(this.#from.number);
+    this.#splice = !this.#fromIsTerminal && !native.isTerminal(this.#to.number);
     this.ended = new Promise((resolve) => {
       this.#resolve = resolve;
     });
@@ -80,6 +93,11 @@ export class Pump implements Disposable {
     return kept + Math.max(0, count);
   }
 
+  /** Moves at once what lies in the source: for one that surely has a writer, or had. */
+  hurry(): void {
+    this.#step();
+  }
+
   close(): void {
     this.#finish("closed");
   }
@@ -89,7 +107,7 @@ export class Pump implements Disposable {
   }
 
   #step(): void {
-    if (this.#over || !this.#flushLeftover()) return;
+    if (this.#over || !this.#flushLeftover() || !this.#flushNotice()) return;
     const state = this.#move();
     if (this.#over) return;
     const errno = result[2] as number;
@@ -104,14 +122,9 @@ export class Pump implements Disposable {
   }
 
   #move(): number {
-    if (this.#splice) {
-      native.pumpSplice(this.#from.number, this.#to.number, CAP, result);
-      this.#moved += result[0] as number;
-      if (result[1] !== State.noSplice) return result[1] as number;
-      this.#splice = false;
-    }
-    this.#leftover = native.pumpCopy(this.#from.number, this.#to.number, CAP, result);
+    this.#leftover = native.pumpMove(this.#from.number, this.#to.number, CAP, this.#splice, result);
     this.#moved += result[0] as number;
+    this.#splice = result[3] === 1;
     return result[1] as number;
   }
 
@@ -133,6 +146,32 @@ export class Pump implements Disposable {
     return true;
   }
 
+  /** Tells of what was dropped; true when nothing is left to tell. */
+  #flushNotice(): boolean {
+    if (this.#makeNotice === undefined || (this.#unsaid === 0 && this.#notice === null)) return true;
+    if (this.#notice === null) {
+      this.#notice = this.#makeNotice(this.#unsaid);
+      this.#noticeCovers = this.#unsaid;
+    }
+    for (let begun = this.#noticeCovers === 0; this.#notice !== null; begun = true) {
+      const count = native.write(this.#to.number, this.#notice);
+      if (count === -EAGAIN) {
+        this.#waitFor("target");
+        return false;
+      }
+      if (count < 0) {
+        // More will have been lost by the next time, unless a part of it stands there already.
+        if (!begun) this.#notice = null;
+        this.#onTargetError(-count);
+        return false;
+      }
+      this.#unsaid -= this.#noticeCovers;
+      this.#noticeCovers = 0;
+      this.#notice = count < this.#notice.length ? this.#notice.subarray(count) : null;
+    }
+    return this.#flushNotice();
+  }
+
   #onTargetError(errno: number): void {
     const verdict = this.#onError(new SystemError(errno, "write", this.#to.what));
     if (this.#over) return;
@@ -143,25 +182,28 @@ export class Pump implements Disposable {
 
   #rest(): void {
     this.#waitFor("neither");
-    this.#retry = setTimer(() => {
+    this.#tryAgainLater();
+  }
+
+  #tryAgainLater(): void {
+    this.#retry ??= setTimer(() => {
       this.#retry = null;
       this.#step();
     }, RETRY_MS);
   }
 
-  /** Gives up what is at hand: what was read and not written, else what lies in the source now. */
+  /** Gives up what is at hand: what was read and not written, and what lies in the source now. */
   #drop(): void {
-    if (this.#leftover !== null) {
-      this.#lost += this.#leftover.length;
-      this.#leftover = null;
-      this.#waitFor("source");
-      return;
-    }
+    let lost = this.#leftover?.length ?? 0;
+    this.#leftover = null;
     const count = native.pumpDiscard(this.#from.number, CAP);
+    lost += Math.max(0, count);
+    this.#lost += lost;
+    this.#unsaid += lost;
     if (count === 0) this.#finish("end");
     else if (count > 0 || count === -EAGAIN) {
-      this.#lost += Math.max(0, count);
       this.#waitFor("source");
+      if (this.#makeNotice !== undefined) this.#tryAgainLater();
     } else this.#finish(count === -EIO && this.#fromIsTerminal ? "end" : "error");
   }
 

@@ -1,17 +1,21 @@
 // Stdio over pipes: FIFOs of a client, files, a logger, or nothing.
-import { type Fd, fchown, pipe } from "@berth/host";
+import { enlargePipe, type Fd, fchown, pipe } from "@berth/host";
 import { type InputPump, startInputPump } from "./input-pump.ts";
-import { type LoggerProcess, startLogger } from "./logger-process.ts";
-import { openOutput } from "./output-file.ts";
+import { holdForLogger, type LoggerPipes } from "./logger-pipes.ts";
+import { startLogger } from "./logger-process.ts";
+import { type OpenOutput, openOutput } from "./output-file.ts";
 import { type OutputPump, startOutputPump } from "./output-pump.ts";
 import { closeAll, type Stdio, type StdioRequest, stdioError } from "./stdio.ts";
 import { type OutputTarget, parseOutput } from "./stdio-target.ts";
+
+/** What a container may write before it waits: with the usual 64 KiB it would wait for each wake-up of ours. */
+const PIPE_BYTES = 1 << 20;
 
 /** One output while the runtime has not started: the container's end, ours, and where it goes. */
 interface Output {
   readonly inner: Fd;
   readonly outer: Fd;
-  readonly to: Fd;
+  readonly to: OpenOutput;
 }
 
 /** Opens everything that the request names; nothing stays open where one of it fails. */
@@ -34,6 +38,7 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
     const ends = pipe();
     own(ends.read);
     own(ends.write);
+    if (inner === "write") enlargePipe(ends.write, PIPE_BYTES);
     if (request.uid !== 0 || request.gid !== 0) fchown(ends[inner], request.uid, request.gid);
     return inner === "read" ? { inner: ends.read, outer: ends.write } : { inner: ends.write, outer: ends.read };
   };
@@ -43,23 +48,25 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
   const errorTarget = shared ? target : parseOutput(request.stderr);
   const input = request.stdin === "" ? null : newPipe("read");
 
-  let logger: LoggerProcess | null = null;
+  let logger: LoggerPipes | null = null;
   let out: Output | null = null;
   let err: Output | null = null;
   let stdout: Fd | null = null;
   let stderr: Fd | null = null;
-  let held: Fd[] = [];
   if (target.kind === "logger") {
     const first = newPipe("write");
     const second = newPipe("write");
-    logger = await startLogger(target.argv, first.outer, second.outer, request.container, request.namespace);
+    const process = await startLogger(target, first.outer, second.outer, request.container, request.namespace);
+    logger = holdForLogger(process, [first.outer, second.outer], request.log);
     stdout = first.inner;
     stderr = second.inner;
-    // Without a reader the container would be killed by SIGPIPE when its logger dies.
-    held = [first.outer, second.outer];
   } else {
     const output = (of: OutputTarget): Output | null =>
-      of.kind === "path" || of.kind === "file" ? { to: own(openOutput(of)), ...newPipe("write") } : null;
+      of.kind === "path" || of.kind === "file" ? { to: ownOutput(openOutput(of)), ...newPipe("write") } : null;
+    const ownOutput = (output: OpenOutput): OpenOutput => {
+      own(output.fd);
+      return output;
+    };
     out = output(target);
     err = output(errorTarget);
     stdout = out?.inner ?? null;
@@ -73,20 +80,28 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
     consoleSocket: null,
     async launched() {
       closeAll([input?.inner ?? null, stdout, stderr]);
-      for (const each of [out, err]) if (each !== null) pumps.push(startOutputPump(each.outer, each.to, request.log));
+      for (const each of [out, err])
+        if (each !== null)
+          pumps.push(
+            startOutputPump(each.outer, each.to.fd, {
+              log: request.log,
+              terminal: false,
+              tellsOfGaps: each.to.kind === "file",
+            }),
+          );
       if (input !== null) inputPump = startInputPump(request.stdin, input.outer, false);
     },
     closeStdin: () => inputPump?.release(),
     resize() {},
     async drain(ms) {
-      await Promise.all(pumps.map((pump) => pump.caughtUp(ms)));
+      await Promise.all([...pumps.map((pump) => pump.caughtUp(ms)), logger?.caughtUp(ms)]);
     },
     async close() {
       for (const pump of pumps) pump.close();
       inputPump?.close();
-      closeAll(opened);
-      closeAll(held);
+      closeAll([input?.inner ?? null, stdout, stderr]);
       await logger?.close();
+      closeAll(opened);
     },
   };
 }

@@ -1,5 +1,5 @@
 // What the stdio strings of Create and Exec mean.
-import { invalidArgument } from "@berth/base";
+import { invalidArgument, unknownError } from "@berth/base";
 import { cleanPath } from "./paths.ts";
 
 export type OutputTarget =
@@ -9,9 +9,16 @@ export type OutputTarget =
   /** Both outputs are appended to one file. */
   | { readonly kind: "file"; readonly path: string }
   /** A program that reads both outputs. */
-  | { readonly kind: "logger"; readonly argv: readonly string[] };
+  | Logger;
 
-/** Throws invalid-argument for a scheme that is not known. */
+export interface Logger {
+  readonly kind: "logger";
+  readonly argv: readonly string[];
+  /** It must write a byte when it is ready (binary-v2); else closing its descriptor is enough. */
+  readonly mustSay: boolean;
+}
+
+/** Throws for a scheme that is not known. */
 export function parseOutput(text: string): OutputTarget {
   if (text === "") return { kind: "null" };
   const colon = text.indexOf("://");
@@ -20,9 +27,10 @@ export function parseOutput(text: string): OutputTarget {
   const rest = text.slice(colon + 3);
   if (scheme === "fifo") return { kind: "path", path: pathOf(rest) };
   if (scheme === "file") return { kind: "file", path: cleanPath(pathOf(rest)) };
-  if (scheme === "binary") return { kind: "logger", argv: loggerCommand(rest) };
+  if (scheme === "binary" || scheme === "binary-v2")
+    return { kind: "logger", argv: loggerCommand(rest), mustSay: scheme === "binary-v2" };
   throw invalidArgument(
-    `unknown STDIO scheme ${JSON.stringify(scheme)} in ${JSON.stringify(text)}: use fifo, file or binary`,
+    `unknown STDIO scheme ${JSON.stringify(scheme)} in ${JSON.stringify(text)}: use fifo, file, binary or binary-v2`,
   );
 }
 
@@ -31,19 +39,17 @@ function pathOf(rest: string): string {
   return decode(query < 0 ? rest : rest.slice(0, query), false);
 }
 
-/** `/path?k=v&flag` is `path k v flag`: a key without a value is one argument. */
+/** `/path?k=v&flag` is `path`, `k`, `v`, `flag` and an empty argument; of a key that comes twice the first counts. */
 function loggerCommand(rest: string): string[] {
-  const argv = [pathOf(rest)];
+  const pairs = new Map<string, string>();
   const query = rest.indexOf("?");
-  if (query < 0) return argv;
-  for (const pair of rest.slice(query + 1).split("&")) {
+  for (const pair of query < 0 ? [] : rest.slice(query + 1).split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
-    argv.push(decode(equals < 0 ? pair : pair.slice(0, equals), true));
-    const value = equals < 0 ? "" : decode(pair.slice(equals + 1), true);
-    if (value !== "") argv.push(value);
+    const key = decode(equals < 0 ? pair : pair.slice(0, equals), true);
+    if (!pairs.has(key)) pairs.set(key, equals < 0 ? "" : decode(pair.slice(equals + 1), true));
   }
-  return argv;
+  return [pathOf(rest), ...[...pairs].flat()];
 }
 
 function decode(text: string, plus: boolean): string {

@@ -21,6 +21,7 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
   const stop = new AbortController();
   let logger: LoggerProcess | null = null;
   let to: Fd | null = null;
+  let tellsOfGaps = false;
   let console: Promise<Fd>;
   try {
     const target = parseOutput(request.stdout);
@@ -28,9 +29,15 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
       const out = pipe();
       const unused = pipe();
       for (const fd of [out.read, out.write, unused.read, unused.write]) own(fd);
-      logger = await startLogger(target.argv, out.read, unused.read, request.container, request.namespace);
+      logger = await startLogger(target, out.read, unused.read, request.container, request.namespace);
       to = out.write;
-    } else to = own(openOutput(target.kind === "null" ? { kind: "path", path: "/dev/null" } : target));
+      // The logger alone reads: when it dies the pump is told, and counts what is lost. No stderr: it has ended.
+      closeAll([out.read, unused.read, unused.write]);
+    } else {
+      const output = openOutput(target.kind === "null" ? { kind: "path", path: "/dev/null" } : target);
+      to = own(output.fd);
+      tellsOfGaps = output.kind === "file";
+    }
     mkdirAll(socketDirectory, 0o700);
     console = receiveDescriptor(`${socketDirectory}/pty.sock`, stop.signal).fd;
   } catch (error) {
@@ -63,7 +70,13 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
         clearTimeout(timer);
         forget();
       }
-      if (to !== null) output = startOutputPump(master, to, request.log, () => input?.close());
+      if (to !== null)
+        output = startOutputPump(master, to, {
+          log: request.log,
+          terminal: true,
+          tellsOfGaps,
+          beforeClose: () => input?.close(),
+        });
       if (request.stdin !== "") input = startInputPump(request.stdin, master, true);
     },
     closeStdin: () => input?.release(),
@@ -77,8 +90,7 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
       forget();
       input?.close();
       output?.close();
-      master?.close();
-      closeAll(opened);
+      closeAll([master, ...opened]);
       await logger?.close();
     },
   };
