@@ -89,7 +89,13 @@ export class SocketStream implements ByteStream {
         this.#end(null, false);
         return;
       }
-      this.#handlers?.onData(chunk);
+      try {
+        this.#handlers?.onData(chunk);
+      } catch (error) {
+        // Whoever reads has lost its place in what this peer says. The error is told, and the others go on.
+        this.#end(error as Error, false);
+        throw error;
+      }
       if (chunk.length < CHUNK) return;
     }
   }

@@ -1,5 +1,10 @@
-/** What one peer may make us keep. */
+/** What peers may make us keep. */
 export interface Limits {
+  /**
+   * Connections of one server. One more closes the oldest that has never sent a whole request; where each has, it is
+   * itself closed.
+   */
+  readonly maxConnections: number;
   /** Calls under way on one connection; one more is answered resource-exhausted. */
   readonly maxCalls: number;
   /** Bytes of requests under way on one connection; more are answered resource-exhausted. */
@@ -11,6 +16,7 @@ export interface Limits {
 }
 
 export const defaultLimits: Limits = {
+  maxConnections: 1024,
   maxCalls: 4096,
   maxRequestBytes: 64 << 20,
   maxReceiveBytes: 16 << 20,

@@ -93,6 +93,11 @@ export class ServerConnection implements FrameReceiver {
     return this.#calls.size === 0;
   }
 
+  /** No whole request has come yet. */
+  get silent(): boolean {
+    return this.#lastRequest === 0;
+  }
+
   /** Drops the connection and aborts its calls. */
   close(): void {
     this.closing = true;

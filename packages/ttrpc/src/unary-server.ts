@@ -52,7 +52,13 @@ export function makeServer(options: ServerOptions, startStream: StartStream | nu
   };
   return {
     accept(stream, peer) {
+      const { connections, limits } = shared;
+      const full = connections.size >= limits.maxConnections;
+      // In the order in which they came.
+      const silent = full ? [...connections].find((each) => each.silent && !each.closing) : undefined;
       const connection = new ServerConnection(stream, shared, peer === undefined ? log : log.with({ pid: peer.pid }));
+      if (full) connection.log.warn("too many connections: one is closed", { count: limits.maxConnections });
+      if (full) (silent ?? connection).close();
       if (shared.stopping) connection.close();
       return connection;
     },
