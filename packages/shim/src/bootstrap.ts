@@ -1,6 +1,7 @@
 // What a daemon says to `start` on stdin, and what it wants to hear: containerd 2.3 and later send
 // BootstrapParams and read BootstrapResult; those before send the runtime's options as an Any, or nothing, and
 // read the plain address.
+import { messageOf, unknownError } from "@berth/base";
 import { isType } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import { BootstrapParams, BootstrapResult } from "@berth/proto/containerd/runtime/bootstrap/v1";
@@ -26,6 +27,20 @@ export function parseStartInput(bytes: Uint8Array, id: string, namespace: string
 }
 
 const isOptions = (any: Any): boolean => isType(any, Options);
+
+/**
+ * The options of a request, null for none. What cannot be understood is refused, but for what CRI sends to runtimes
+ * that it does not know.
+ */
+export function optionsOfRequest(any: Any | null): Options | null {
+  if (any === null || any.value.length === 0 || isType(any, { typeName: "runtimeoptions.v1.Options" })) return null;
+  if (!isOptions(any)) throw unknownError(`type with url ${any.typeUrl}: not found: unknown`);
+  try {
+    return Options.decode(any.value);
+  } catch (error) {
+    throw unknownError(`runtime options cannot be read: ${messageOf(error)}: unknown`, { cause: error });
+  }
+}
 
 /** null for an absent or empty Any and for one that holds another type. */
 export const decodeOptions = (any: Any | null): Options | null =>

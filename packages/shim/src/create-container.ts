@@ -3,7 +3,7 @@ import { isCode, stat } from "@berth/host";
 import { TaskCreate } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { CreateTaskRequest } from "@berth/proto/containerd/task/v2";
-import { decodeOptions } from "./bootstrap.ts";
+import { optionsOfRequest } from "./bootstrap.ts";
 import { type Bundle, bundleAt } from "./bundle.ts";
 import { readBundleConfig, readPidFile, saveOptions } from "./bundle-files.ts";
 import { cgroupOfPid } from "./cgroup-reader.ts";
@@ -50,7 +50,7 @@ export async function createContainer(keeper: Keeper, request: CreateTaskRequest
 async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
   const { id, checkpoint } = request;
   const bundle = bundleAt(request.bundle);
-  const options = decodeOptions(request.options) ?? keeper.options ?? Options.create();
+  const options = optionsOfRequest(request.options) ?? keeper.options ?? Options.create();
   const config = configOf(bundle);
   saveOptions(bundle, options);
   const runc = createRunc({

@@ -34,7 +34,8 @@ export async function deleteInit(keeper: Keeper, container: Container): Promise<
   } catch (error) {
     throw unknownError(`failed rootfs umount: ${messageOf(error)}: unknown`, { cause: error });
   }
-  const exit = exitOf(init);
+  // One that never ran has no exit of its own: that it was ended here is not told (containerd's shim).
+  const exit = at === "created" ? null : exitOf(init);
   init.state = advance(init.state, { at: "deleted", pid, status: exit?.status ?? 0, exitedAt: exit?.at ?? 0 });
   keeper.containers.delete(container.id);
   keeper.events.publish("/tasks/delete", TaskDelete, {

@@ -1,10 +1,11 @@
 // Makes and unmakes a container's root file system.
-import { BerthError, messageOf } from "@berth/base";
+import { unknownError } from "@berth/base";
 import { isCode, MS, mkdir, mount, O, open, readText, stat, umount } from "@berth/host";
 import type { Mount } from "@berth/proto/containerd/types";
 import { commonLowerDirectory, type FlagName, moveLower, planMount } from "./mount-options.ts";
 import { mountsBelow, parseMountinfo } from "./mountinfo.ts";
 import { joinPath } from "./paths.ts";
+import { reasonOfSystem } from "./system-reason.ts";
 
 /** mount(2) takes one page of options, with its NUL. */
 const PAGE = 4096;
@@ -18,10 +19,23 @@ export function mountRootfs(rootfs: string, mounts: readonly Mount[]): void {
   if (mounts.length === 0) return;
   if (stat(rootfs) === null) mkdir(rootfs, 0o711);
   try {
-    for (const each of mounts) mountOne(rootfs, each);
+    for (const each of mounts) mountComponent(rootfs, each);
   } catch (error) {
     unmountAll(rootfs);
-    throw new BerthError("unknown", `failed to mount rootfs component: ${messageOf(error)}: unknown`, { cause: error });
+    throw error;
+  }
+}
+
+/** The text is containerd's. */
+function mountComponent(rootfs: string, component: Mount): void {
+  try {
+    mountOne(rootfs, component);
+  } catch (error) {
+    const { type, source, options } = component;
+    const named = `&{${type} ${source} [${options.join(" ")}]}`;
+    throw unknownError(`failed to mount rootfs component ${named}: ${reasonOfSystem(error)}: unknown`, {
+      cause: error,
+    });
   }
 }
 

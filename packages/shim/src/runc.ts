@@ -1,9 +1,21 @@
 // Drives an OCI runtime (runc, crun, youki: they share runc's command line). Never asks it for the state.
-import { BerthError, messageOf } from "@berth/base";
-import { environ, type Fd, isCode, now, readText, run, SystemError, spawn, unlink } from "@berth/host";
+import { BerthError, messageOf, unknownError } from "@berth/base";
+import {
+  environ,
+  exists,
+  type Fd,
+  isCode,
+  readText,
+  removeTree,
+  run,
+  SystemError,
+  spawn,
+  unlink,
+  writeFile,
+} from "@berth/host";
 import type { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
-import { basename } from "./paths.ts";
-import { killError, reasonOf, runtimeError } from "./runtime-error.ts";
+import { killError, outputOf, type RuntimeFailure, reasonOf, runtimeError } from "./runtime-error.ts";
+import { reasonOfSystem } from "./system-reason.ts";
 
 export const DEFAULT_RUNTIME_ROOT = "/run/containerd/runc";
 
@@ -89,6 +101,12 @@ export function createRunc(config: RuncConfig): Runc {
   };
 
   const plain = async (args: readonly string[], input?: Uint8Array): Promise<void> => {
+    const failure = await attempt(args, input);
+    if (failure !== null) throw new Error(reasonOf(failure));
+  };
+
+  /** null where it went well. */
+  const attempt = async (args: readonly string[], input?: Uint8Array): Promise<RuntimeFailure | null> => {
     const before = logSince(config.logFile, 0).length;
     const result = await launch(() =>
       run({
@@ -100,9 +118,9 @@ export function createRunc(config: RuncConfig): Runc {
       }),
     );
     if (result.timedOut) throw new Error(`${binary} ${args[0]} did not end within ${PATIENCE_MS / 1000} s`);
-    if (result.status === 0) return;
+    if (result.status === 0) return null;
     const stderr = new TextDecoder().decode(result.stderr);
-    throw new Error(reasonOf({ binary, status: result.status, log: logSince(config.logFile, before), stderr }));
+    return { binary, status: result.status, log: logSince(config.logFile, before), stderr };
   };
 
   /** A missing or unusable binary gets a sentence of its own. */
@@ -111,14 +129,10 @@ export function createRunc(config: RuncConfig): Runc {
       return start();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      if (error.code === "ENOENT")
-        throw new Error(
-          binary.includes("/")
-            ? `OCI runtime ${JSON.stringify(binary)}: no such file`
-            : `OCI runtime ${JSON.stringify(binary)}: executable file not found in $PATH`,
-          { cause: error },
-        );
-      throw new Error(`OCI runtime ${JSON.stringify(binary)} cannot be executed: ${error.message}`, { cause: error });
+      // Go's words: dockerd looks for them.
+      if (error.code === "ENOENT" && !binary.includes("/"))
+        throw new Error(`exec: ${JSON.stringify(binary)}: executable file not found in $PATH`, { cause: error });
+      throw new Error(`fork/exec ${binary}: ${reasonOfSystem(error)}`, { cause: error });
     }
   };
 
@@ -186,10 +200,14 @@ export function createRunc(config: RuncConfig): Runc {
     },
     pause: () => named("OCI runtime pause failed", plain(["pause", id])),
     resume: () => named("OCI runtime resume failed", plain(["resume", id])),
-    update: (resources) => named("OCI runtime update failed", plain(["update", "--resources=-", id], resources)),
+    async update(resources) {
+      const failure = await attempt(["update", "--resources=-", id], resources);
+      if (failure !== null) throw unknownError(`${outputOf(failure)}: unknown`);
+    },
     async checkpoint({ imagePath, options: wanted }) {
       const args = ["checkpoint", "--image-path", imagePath];
-      args.push("--work-path", wanted?.workPath ? wanted.workPath : `${bundle}/criu-work-${Math.floor(now())}`);
+      const work = wanted?.workPath ? wanted.workPath : `${bundle}/criu-work`;
+      args.push("--work-path", work);
       if (!wanted?.exit) args.push("--leave-running");
       if (wanted?.openTcp) args.push("--tcp-established");
       if (wanted?.externalUnixSockets) args.push("--ext-unix-sk");
@@ -198,7 +216,16 @@ export function createRunc(config: RuncConfig): Runc {
       if (wanted?.cgroupsMode) args.push("--manage-cgroups-mode", wanted.cgroupsMode);
       if (wanted?.parentPath) args.push("--parent-path", wanted.parentPath);
       for (const namespace of wanted?.emptyNamespaces ?? []) args.push("--empty-ns", namespace);
-      await named(`${basename(binary)} checkpoint failed`, plain([...args, id]));
+      try {
+        const failure = await attempt([...args, id]);
+        if (failure === null) return;
+        // The reason is in criu's log: it stays where containerd's shim leaves it.
+        const log = `${bundle}/criu-dump.log`;
+        if (exists(`${work}/dump.log`)) writeFile(log, readText(`${work}/dump.log`, 16 << 20), { mode: 0o600 });
+        throw unknownError(`${outputOf(failure).split("\n")[0]} path= ${log}: unknown`);
+      } finally {
+        if (!wanted?.workPath) removeTree(work);
+      }
     },
   };
 }

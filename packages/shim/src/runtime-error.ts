@@ -36,6 +36,10 @@ export function reasonOf(failure: RuntimeFailure): string {
   return said === "" ? status : `${status}: ${said}`;
 }
 
+/** What it has written, whatever its log says: what containerd's shim tells of an update or a checkpoint. */
+export const outputOf = ({ binary, status, stderr }: RuntimeFailure): string =>
+  `${binary} did not terminate successfully: exit status ${status}: ${stderr.trimEnd()}`;
+
 /** `OCI runtime create failed: REASON: unknown` */
 export const runtimeError = (what: string, reason: string): BerthError => unknownError(`${what}: ${reason}: unknown`);
 

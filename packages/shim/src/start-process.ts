@@ -50,13 +50,12 @@ async function restore(keeper: Keeper, container: Container): Promise<number> {
 /** Starts an exec that was registered. One that fails stays registered, as in containerd, until it is deleted. */
 export async function startExec(keeper: Keeper, container: Container, process: Process): Promise<number> {
   allow("exec", process.state, "start");
-  if (container.initGone || container.init.state.at !== "running")
-    throw container.init.state.at === "paused"
-      ? new BerthError("unknown", "cannot exec in a paused state")
-      : new BerthError(
-          "failed-precondition",
-          `container ${container.id} init process is not running: failed precondition`,
-        );
+  // A container that was only created can have execs; of a paused one the runtime says why not.
+  if (container.initGone)
+    throw new BerthError(
+      "failed-precondition",
+      `container ${container.id} init process is not running: failed precondition`,
+    );
   const { bundle } = container;
   const pidFile = bundle.execPid(process.execId);
   process.starting = true;

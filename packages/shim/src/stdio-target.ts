@@ -29,8 +29,8 @@ export function parseOutput(text: string): OutputTarget {
   if (scheme === "file") return { kind: "file", path: cleanPath(pathOf(rest)) };
   if (scheme === "binary" || scheme === "binary-v2")
     return { kind: "logger", argv: loggerCommand(rest), mustSay: scheme === "binary-v2" };
-  throw invalidArgument(
-    `unknown STDIO scheme ${JSON.stringify(scheme)} in ${JSON.stringify(text)}: use fifo, file, binary or binary-v2`,
+  throw unknownError(
+    `unknown STDIO scheme ${scheme} in ${JSON.stringify(text)}: use fifo, file, binary or binary-v2: unknown`,
   );
 }
 

@@ -9,6 +9,7 @@ import { Status } from "@berth/proto/containerd/v1/types";
 import type { ServiceImpl } from "@berth/rpc";
 import { untilAborted } from "./abort.ts";
 import { pidsIn } from "./cgroup-reader.ts";
+import { checkJson } from "./check-json.ts";
 import { type Container, containerNotCreated, processOf } from "./container.ts";
 import { createContainer } from "./create-container.ts";
 import { type Deleted, deleteExec, deleteInit } from "./delete-process.ts";
@@ -148,6 +149,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       checkId("exec", execId);
       if (spec === null)
         throw new BerthError("invalid-argument", `exec ${JSON.stringify(execId)} has no process specification`);
+      checkJson(spec.value);
       writeFile(container.bundle.execSpec(execId), spec.value, { mode: 0o600 });
       const request = { kind: "exec", execId, terminal, stdin, stdout, stderr } as const;
       container.execs.set(execId, createProcess(request));
@@ -171,7 +173,9 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       const { init, runc } = containerOf(id);
       await init.inTurn(async () => {
         allow("init", init.state, "update");
-        await runc.update(resources?.value ?? new Uint8Array(0));
+        const wanted = resources?.value ?? new Uint8Array(0);
+        checkJson(wanted);
+        await runc.update(wanted);
       });
       return {};
     },
@@ -196,10 +200,9 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
   };
 }
 
-/** An exec is frozen with its container. */
+/** Execs of a paused container are paused, whatever they were: containerd's shim says so as well. */
 function statusOf(container: Container, process: Process): number {
-  if (process.kind === "exec" && process.state.at === "running" && container.init.state.at === "paused")
-    return Status.PAUSED;
+  if (container.init.state.at === "paused") return Status.PAUSED;
   return statusNumbers[process.state.at];
 }
 
