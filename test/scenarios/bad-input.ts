@@ -92,7 +92,7 @@ const expected: Readonly<Record<string, readonly [ErrorKind | "any", RegExp]>> =
   "update of an unknown type": ["unknown", /^invalid character .*: unknown$/],
   "update with a limit that cannot be": [
     "unknown",
-    /^runc did not terminate successfully: exit status 1: unable to set memory limit to 4096 \(current usage: \d+, peak usage: \d+\)\n: unknown$/,
+    /^runc did not terminate successfully: exit status 1: unable to set memory limit to 4096 \(current usage: \d+, peak usage: \d+\)\n?: unknown$/,
   ],
   "checkpoint with options of an unknown type": ["unknown", /type with url test\.Unknown: not found/],
   "checkpoint of a container that was only created": [
