@@ -1,0 +1,152 @@
+// containerd of another Debian release, in a chroot with mounts of its own, and with this build's programs in it.
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+import { daemonOf, removeLeftovers } from "../support/daemon.ts";
+
+const run = promisify(execFile);
+const top = resolve(import.meta.dirname, "../..");
+
+export type Release = "trixie" | "sid";
+
+/** Why these tests are left out; false where they run. They make whole Debian systems, once a machine. */
+export const leftOut = process.env.BERTH_LONG
+  ? process.getuid?.() === 0
+    ? false
+    : "needs root"
+  : "only with BERTH_LONG";
+
+/** The directory of a release's files; makes it where it is not there. Nothing may be written there. */
+export const rootOf = (release: Release): string =>
+  execFileSync(join(top, "scripts/debian-root"), [release], { encoding: "utf8" }).trim();
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface OldOrNew extends AsyncDisposable {
+  readonly version: string;
+  /** The same inside and outside. */
+  readonly dir: string;
+  readonly state: string;
+  readonly address: string;
+  readonly namespace: string;
+  log(): string;
+  /** argv that runs a program of the release in its own surroundings. */
+  inside(...argv: string[]): string[];
+  /** Its own ctr, in our namespace. */
+  ctr(...args: string[]): Promise<Outcome>;
+  end(signal?: NodeJS.Signals): Promise<void>;
+  start(): Promise<number>;
+}
+
+/** Where this build's programs are in there: first on PATH. */
+export const programs = "/berth";
+const path = `${programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+
+let made = 0;
+
+/** Makes the surroundings and starts the release's containerd in them. */
+export async function startRelease(release: Release): Promise<OldOrNew> {
+  const dir = mkdtempSync("/run/berth-gen-");
+  const root = join(dir, "fs");
+  const namespace = `gen-${process.pid}-${++made}`;
+  const state = join(dir, "state");
+  const address = join(dir, "c.sock");
+  for (const name of ["upper", "work", "fs"]) mkdirSync(join(dir, name));
+  // Kept open by a process, so that a daemon can be started again in the same mounts.
+  const holder = spawn(
+    "unshare",
+    ["--mount", "--propagation", "private", "sh", "-euc", mountAll, "sh", dir, rootOf(release), join(top, "dist/bin")],
+    {
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
+  await once(holder.stdout, "data");
+  const inside = (...argv: string[]) => [
+    ...["nsenter", `--target=${holder.pid}`, "--mount", "--", "chroot", root, "env", `PATH=${path}`],
+    ...argv,
+  ];
+  const ctr = (...args: string[]): Promise<Outcome> => {
+    const [file = "", ...rest] = inside("ctr", "--address", address, "--namespace", namespace, ...args);
+    return run(file, rest, { maxBuffer: 16 << 20 }).then(
+      ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+      (error: Outcome) => error,
+    );
+  };
+  writeFileSync(join(dir, "config.toml"), configText(dir, state, address));
+  const [command = "", ...args] = inside("containerd", "--config", join(dir, "config.toml"));
+  const daemon = daemonOf({
+    command,
+    args,
+    logFile: join(dir, "log"),
+    async answers() {
+      const { code, stderr } = await ctr("version");
+      if (code !== 0) throw new Error(stderr);
+    },
+  });
+  const stop = async () => {
+    await daemon.end("SIGTERM");
+    // Its mounts go with the last process that has them.
+    holder.stdin.end();
+    await removeLeftovers(dir);
+    for (const hierarchy of ["", ...readdirSync("/sys/fs/cgroup")]) {
+      const cgroup = join("/sys/fs/cgroup", hierarchy, namespace);
+      if (existsSync(cgroup)) rmdirSync(cgroup);
+    }
+  };
+  try {
+    await daemon.start();
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const version = /Server:\s+Version:\s+(\S+)/.exec((await ctr("version")).stdout)?.[1] ?? "";
+  return {
+    version,
+    dir,
+    state,
+    address,
+    namespace,
+    log: daemon.log,
+    inside,
+    ctr,
+    end: daemon.end,
+    start: daemon.start,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+/** An overlay keeps the release's files as they are; containerd's own overlays need another file system below them. */
+const mountAll = `
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/fs"
+cd "$1/fs"
+mkdir -p berth "./$1"
+mount -t tmpfs run run
+mkdir -p "./$1"
+mount --bind "$1" "./$1"
+mount --bind "$3" berth
+mount --rbind /dev dev
+mount --rbind /proc proc
+mount --rbind /sys sys
+mount -t tmpfs tmp tmp
+echo ready
+exec cat
+`;
+
+const configText = (dir: string, state: string, address: string): string => `
+version = 2
+root = ${JSON.stringify(join(dir, "root"))}
+state = ${JSON.stringify(state)}
+disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
+[grpc]
+  address = ${JSON.stringify(address)}
+[debug]
+  level = "debug"
+[plugins."io.containerd.internal.v1.opt"]
+  path = ${JSON.stringify(join(dir, "opt"))}
+`;
