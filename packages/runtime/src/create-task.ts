@@ -12,6 +12,7 @@ import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
 import { type Attempt, rollBack } from "./roll-back.ts";
 import { withRuncRoot } from "./runc-root.ts";
+import { asContainerdSays } from "./shim-error.ts";
 import { createShimLink, type ShimLink } from "./shim-link.ts";
 import { openShimLog, type ShimLog } from "./shim-log.ts";
 import type { CreateTask } from "./types.ts";
@@ -144,8 +145,11 @@ async function launch(
     writeFileSync(join(bundle.path, "bootstrap.json"), formatBootstrap(link.bootstrap));
     return await create();
   });
+  const told = created.catch((error: unknown) => {
+    throw asContainerdSays(error, "failed to create shim task");
+  });
   // Nobody has been told of it yet, so a runtime that closes takes it back.
-  const { pid } = await unlessAborted(created, stopping);
+  const { pid } = await unlessAborted(told, stopping);
   note({ phase: "created", init: identityOf(pid), shimProcess });
   task = new LiveTask({
     bundle,

@@ -5,6 +5,7 @@ import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
 import type { LiveTask } from "./live-task.ts";
+import { asContainerdSays } from "./shim-error.ts";
 import type { Exit } from "./types.ts";
 
 const deletions = new WeakMap<LiveTask, Promise<Exit>>();
@@ -27,7 +28,7 @@ async function perform(context: Context, task: LiveTask): Promise<Exit> {
   } catch (error) {
     if (link.over) return await task.lost;
     if (kindOf(error) === "deadline-exceeded" && task.initIsDead) return await bury(context, task, true);
-    if (!isNotFound(error)) throw error;
+    if (!isNotFound(error)) throw asContainerdSays(error, "failed to delete task");
   }
   // Out of the registry first: the shim's end is expected from here on.
   using name = registry.remove(task);

@@ -3,4 +3,5 @@ export { nodeByteStream } from "./node-byte-stream.ts";
 export { openRuntime } from "./open-runtime.ts";
 export { type ContainerLookup, defaultTimeouts, type RuntimeOptions, type Timeouts } from "./options.ts";
 export { createShimResolver, type ShimResolverOptions, shimBinaryName } from "./resolve-shim.ts";
+export { noTask, taskExists } from "./shim-error.ts";
 export type * from "./types.ts";

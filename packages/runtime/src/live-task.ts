@@ -1,5 +1,5 @@
 // A task, as long as it has a shim: each method is an RPC with a deadline, and what a stuck shim does not do.
-import { type BerthError, kindOf, notFound, unavailable } from "@berth/base";
+import { BerthError, kindOf, messageOf, notFound, unavailable } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { Bundle } from "./bundle.ts";
 import { unlessAborted } from "./deadline.ts";
@@ -7,6 +7,7 @@ import { type Journal, writeJournal } from "./journal.ts";
 import type { Timeouts } from "./options.ts";
 import { identityOf, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
 import type { TaskClient } from "./shim-connection.ts";
+import { asContainerdSays, noTask } from "./shim-error.ts";
 import type { ShimLink } from "./shim-link.ts";
 import type { ShimLog } from "./shim-log.ts";
 import type { ExecOptions, Exit, ProcessState, Task } from "./types.ts";
@@ -182,7 +183,13 @@ export class LiveTask implements Task {
   }
 
   async closeIO(execId: string, stdin: boolean): Promise<void> {
-    await this.#call(this.#timeouts.call, (task, options) => task.closeIO({ id: this.id, execId, stdin }, options));
+    await this.#call(this.#timeouts.call, (task, options) =>
+      task.closeIO({ id: this.id, execId, stdin }, options).catch((error: unknown) => {
+        // containerd's shim 1.6 says so without the code.
+        if (!messageOf(error).endsWith(": not found")) throw error;
+        throw new BerthError("not-found", messageOf(error), { cause: error });
+      }),
+    );
   }
 
   async pause(): Promise<void> {
@@ -241,13 +248,13 @@ export class LiveTask implements Task {
     try {
       return await this.link.call((task) => run(task, options), { again });
     } catch (error) {
-      if (!this.link.over || kindOf(error) !== "unavailable") throw error;
+      if (!this.link.over || kindOf(error) !== "unavailable") throw asContainerdSays(error);
       throw unavailable(`the shim of container ${JSON.stringify(this.id)} has ended`, { cause: error });
     }
   }
 
   #notFound(execId: string) {
-    return execId === "" ? notFound("task", this.id) : notFound("process", execId);
+    return execId === "" ? noTask(this.id) : notFound("process", execId);
   }
 
   #joined<T>(what: string, start: () => Promise<T>): Promise<T> {

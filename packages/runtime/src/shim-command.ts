@@ -55,10 +55,10 @@ function run(setting: ShimSetting, call: ShimCall, action: string, input: Uint8A
 export async function startShim(setting: ShimSetting, call: ShimCall, input: Uint8Array | null): Promise<Buffer> {
   const result = await run(setting, call, "start", input).catch((cause) => {
     if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
-    throw unknownError(`shim ${call.shim} cannot be run: ${messageOf(cause)}`, { cause });
+    throw unknownError(`failed to start shim: ${call.shim} cannot be run: ${messageOf(cause)}`, { cause });
   });
   if (result.status === 0) return result.stdout;
-  throw unknownError(`shim ${call.shim} failed to start: ${saidBy(result)}`);
+  throw unknownError(`failed to start shim: ${call.shim}: ${saidBy(result)}`);
 }
 
 /** Runs `delete`: kills and removes what is left of the container. Throws unknown where it fails. */

@@ -1,5 +1,5 @@
-import { alreadyExists, notFound } from "@berth/base";
 import type { LiveTask } from "./live-task.ts";
+import { noTask, taskExists } from "./shim-error.ts";
 
 const keyOf = (namespace: string, id: string) => `${namespace}/${id}`;
 
@@ -11,7 +11,7 @@ export class TaskRegistry {
   /** not-found where there is no task, or one that is not whole yet or any more. */
   get(namespace: string, id: string): LiveTask {
     const task = this.#tasks.get(keyOf(namespace, id));
-    if (task === undefined) throw notFound("task", id);
+    if (task === undefined) throw noTask(id);
     return task;
   }
 
@@ -30,7 +30,7 @@ export class TaskRegistry {
   /** Keeps the name until disposed. already-exists where it is taken. */
   reserve(namespace: string, id: string): Disposable {
     const key = keyOf(namespace, id);
-    if (this.isTaken(namespace, id)) throw alreadyExists("task", id);
+    if (this.isTaken(namespace, id)) throw taskExists(id);
     return this.#hold(key);
   }
 

@@ -97,8 +97,12 @@ describe("create", () => {
   });
 
   const failures: [what: string, script: string, message: RegExp][] = [
-    ["ends before its reply", "echo no kernel today >&2; exit 1", /failed to start: exit status 1: no kernel today/],
-    ["is killed before its reply", "kill -9 $$", /failed to start: it was killed/],
+    [
+      "ends before its reply",
+      "echo no kernel today >&2; exit 1",
+      /failed to start shim: .*: exit status 1: no kernel today/,
+    ],
+    ["is killed before its reply", "kill -9 $$", /failed to start shim: .*: it was killed/],
     ["prints nothing", "exit 0", /printed no address/],
     ["prints garbage", "echo '<html>'; exit 0", /no address of a unix socket/],
     ["prints the address of no socket", "printf unix:///nowhere/x.sock", /cannot be reached: ENOENT/],

@@ -1,10 +1,19 @@
-import { alreadyExists, checkId, invalidArgument, isNotFound, kindOf, type Log, parseFilters } from "@berth/base";
+import {
+  checkId,
+  failedPrecondition,
+  invalidArgument,
+  isNotFound,
+  kindOf,
+  type Log,
+  parseFilters,
+  unknownError,
+} from "@berth/base";
 import type { Differ } from "@berth/images";
 import { toTimestamp, unpackAny } from "@berth/proto";
 import { CheckpointOptions } from "@berth/proto/containerd/runc/v1";
 import type { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Call, ServiceImpl } from "@berth/rpc";
-import type { Exit, ProcessState, Runtime, Task } from "@berth/runtime";
+import { type Exit, type ProcessState, type Runtime, type Task, taskExists } from "@berth/runtime";
 import type { ContainerStore, ContentStore } from "@berth/store";
 import { keepCheckpoint, layOutCheckpoint, scratchDirectory } from "./checkpoints.ts";
 import { mountsFromProto } from "./convert-common.ts";
@@ -42,7 +51,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       const id = req.containerId;
       containers.get(call, id);
       await settled.settle(call.namespace, id);
-      if (has(() => runtime.tasks.get(call.namespace, id))) throw alreadyExists("task", id);
+      if (has(() => runtime.tasks.get(call.namespace, id))) throw taskExists(id);
       await using scratch = req.checkpoint === null ? null : await scratchDirectory();
       if (scratch !== null && req.checkpoint !== null)
         await layOutCheckpoint(needs, call, req.checkpoint, scratch.path);
@@ -75,7 +84,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       return { process: processToProto(await stateOf(task, req.execId, stateTimeoutMs, call.log)) };
     },
     async list(_req, call) {
-      const tasks = runtime.tasks.list(call.namespace);
+      const tasks = runtime.tasks.list(namespaceOf(call));
       const states = await Promise.all(
         tasks.map((task) => stateOf(task, "", stateTimeoutMs, call.log).catch(whereNotFound)),
       );
@@ -115,6 +124,8 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     async checkpoint(req, call) {
       const task = await find(call, req.containerId);
       const options = req.options === null ? null : unpackAny(CheckpointOptions, req.options);
+      if (options === null && req.options !== null)
+        throw unknownError(`type with url ${req.options.typeUrl}: not found: unknown`);
       // With a path of the caller's own, the checkpoint is the caller's: nothing is stored.
       if (options !== null && options.imagePath !== "") {
         await task.checkpoint(options.imagePath, req.options);
@@ -131,7 +142,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     },
     async metrics(req, call) {
       const wanted = parseFilters(req.filters);
-      const tasks = runtime.tasks.list(call.namespace).filter((task) => wanted(fieldOf(task)));
+      const tasks = runtime.tasks.list(namespaceOf(call)).filter((task) => wanted(fieldOf(task)));
       const metrics = await Promise.all(tasks.map((task) => metricOf(task, call.log)));
       return { metrics: metrics.filter((metric) => metric !== null) };
     },
@@ -168,6 +179,11 @@ const fieldOf =
   (task: Task) =>
   (path: readonly string[]): string | null =>
     path.length !== 1 ? null : path[0] === "id" ? task.id : path[0] === "namespace" ? task.namespace : null;
+
+function namespaceOf({ namespace }: Call): string {
+  if (namespace === "") throw failedPrecondition("namespace is required: failed precondition");
+  return checkId("namespace", namespace);
+}
 
 function whereNotFound(error: unknown): null {
   if (isNotFound(error)) return null;
