@@ -1,5 +1,5 @@
 // containerd's task API, versions 2 and 3: one implementation for both.
-import { BerthError, checkId } from "@berth/base";
+import { BerthError, checkId, unknownError } from "@berth/base";
 import { kill, pid as ownPid, writeFile } from "@berth/host";
 import { packAny, unpackAny } from "@berth/proto";
 import { TaskCheckpointed, TaskExecAdded, TaskPaused, TaskResumed } from "@berth/proto/containerd/events";
@@ -124,7 +124,10 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       const { init, runc } = containerOf(id);
       await init.inTurn(async () => {
         allow("init", init.state, "checkpoint");
-        await runc.checkpoint({ imagePath: path, options: options && unpackAny(CheckpointOptions, options) });
+        const wanted = options === null || options.typeUrl === "" ? null : unpackAny(CheckpointOptions, options);
+        if (wanted === null && options !== null && options.typeUrl !== "")
+          throw unknownError(`type with url ${options.typeUrl}: not found: unknown`);
+        await runc.checkpoint({ imagePath: path, options: wanted });
         keeper.events.publish("/tasks/checkpointed", TaskCheckpointed, { containerId: id, checkpoint: path });
       });
       return {};
