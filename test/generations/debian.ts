@@ -142,7 +142,6 @@ const configText = (dir: string, state: string, address: string): string => `
 version = 2
 root = ${JSON.stringify(join(dir, "root"))}
 state = ${JSON.stringify(state)}
-disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images", "io.containerd.cri.v1.runtime"]
 [grpc]
   address = ${JSON.stringify(address)}
 [debug]
