@@ -78,7 +78,10 @@ wait`,
   for (const terminal of [false, true])
     it(`that dies does not stop a container${terminal ? " with a terminal" : ""}`, async () => {
       await using daemon = await openDaemon();
-      const shim = await daemon.start("d", { args: ["sh", "-c", "echo first; cat; yes | head -c 8388608"], terminal });
+      const shim = await daemon.start("d", {
+        args: ["sh", "-c", `echo first; cat; yes | head -c ${terminal ? 1 << 18 : 1 << 22}`],
+        terminal,
+      });
       const seen = `${daemon.top}/seen`;
       const logger = script(daemon, "logger", `echo $$ > ${seen}.pid; echo >&5; exec head -c 6 <&3 > ${seen}`);
       const stdin = daemon.fifo("in");
@@ -86,7 +89,7 @@ wait`,
       await shim.task.start({ id: "d" });
       const pid = Number(textOf(`${seen}.pid`));
       await until(() => !existsSync(`/proc/${pid}`));
-      // Only now does the container write on; 8 MiB would fill any pipe.
+      // Only now does the container write on, more than any pipe or terminal holds.
       const input = openSync(stdin, constants.O_WRONLY);
       if (terminal) writeSync(input, "\x04");
       await shim.task.closeIO({ id: "d", stdin: true });

@@ -1,13 +1,13 @@
 // A program that reads a container's output itself (`binary://`): descriptors 3 and 4 are stdout and stderr, and
 // it closes 5, or writes to it, when it is ready.
 import { BerthError } from "@berth/base";
-import { type Child, type Fd, kill, pipe, read, spawn, watch } from "@berth/host";
+import { type Child, type Fd, isCode, kill, pipe, read, readText, spawn, watch } from "@berth/host";
 import type { Logger } from "./stdio-target.ts";
 import { within } from "./within.ts";
 
 const READY_MS = 10_000;
-/** A logger that closes its descriptor by dying has not got ready: so long its exit is waited for. */
-const DYING_MS = 20;
+/** Of a process that is ending (PF_EXITING in linux/sched.h): its descriptors are closed a little before its exit. */
+const EXITING = 4;
 const SIGTERM = 15;
 const SIGKILL = 9;
 /** How long a logger may take to end by itself once it has everything, and then after SIGTERM. */
@@ -51,7 +51,7 @@ export async function startLogger(
   }
   const ended = child.exited.then(({ status }) => status);
   try {
-    const problem = await untilReady(ready.read, ended, logger.mustSay);
+    const problem = await untilReady(ready.read, child.pid, ended, logger.mustSay);
     if (problem !== "") throw new BerthError("unknown", `logging binary ${JSON.stringify(name)} ${problem}: unknown`);
   } catch (error) {
     child.kill(SIGKILL);
@@ -63,7 +63,7 @@ export async function startLogger(
 }
 
 /** Resolves with what is wrong with it; empty: nothing. */
-async function untilReady(fd: Fd, ended: Promise<number>, mustSay: boolean): Promise<string> {
+async function untilReady(fd: Fd, pid: number, ended: Promise<number>, mustSay: boolean): Promise<string> {
   let tell: (said: boolean) => void = () => {};
   const first = new Promise<boolean>((resolve) => {
     tell = resolve;
@@ -75,9 +75,22 @@ async function untilReady(fd: Fd, ended: Promise<number>, mustSay: boolean): Pro
   const said = await within(READY_MS, first);
   if (said === null) return `was not ready within ${READY_MS / 1000} s`;
   if (said) return "";
-  const status = await within(DYING_MS, ended);
+  const status = isEnding(pid) ? await ended : null;
   if (status !== null && (status !== 0 || mustSay)) return `ended with status ${status} before it was ready`;
   return mustSay ? "closed its descriptor 5 without writing a byte to it" : "";
+}
+
+/** Whether it has closed its descriptors by ending. */
+function isEnding(pid: number): boolean {
+  try {
+    const text = readText(`/proc/${pid}/stat`);
+    // After the name, which may hold anything: state, ppid, pgrp, session, tty_nr, tpgid, flags (proc(5)).
+    const flags = text.slice(text.lastIndexOf(")") + 2).split(" ")[6];
+    return (Number(flags) & EXITING) !== 0;
+  } catch (error) {
+    if (isCode(error, "ENOENT", "ESRCH")) return true;
+    throw error;
+  }
 }
 
 function groupExists(leader: number): boolean {
