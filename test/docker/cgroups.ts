@@ -35,8 +35,7 @@ function withChildren(folder: string): string[] {
 const processesIn = (folder: string): number[] =>
   readFileSync(join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
 
-/** Whatever has ended already is as wanted. */
-export function killNow(pid: number): void {
+function killNow(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch (error) {

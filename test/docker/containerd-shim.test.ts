@@ -23,5 +23,5 @@ describe("the berth shim under the Go shim's name", () => {
     assert.match(execFileSync(link, ["-v"], { encoding: "utf8" }), /^containerd-shim-runc-v2:\n {2}Version: /);
   });
 
-  dockerSuite("containerd with the berth shim", () => dockerOnContainerd(`${directory}:${process.env.PATH}`));
+  dockerSuite("containerd with the berth shim", () => dockerOnContainerd({ path: `${directory}:${process.env.PATH}` }));
 });

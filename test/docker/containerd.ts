@@ -3,11 +3,19 @@ import { startContainerd } from "../support/containerd.ts";
 import { startDockerd } from "./dockerd.ts";
 import type { DockerUnderTest } from "./suite.ts";
 
-/** `path` is where that containerd looks for shims. */
-export async function dockerOnContainerd(path = process.env.PATH ?? ""): Promise<DockerUnderTest> {
+export interface Options {
+  /** Where that containerd looks for shims. Default: our own PATH. */
+  readonly path?: string;
+  readonly within?: readonly string[];
+  /** Of dockerd. */
+  readonly config?: object;
+}
+
+export async function dockerOnContainerd(options: Options = {}): Promise<DockerUnderTest> {
+  const { path = process.env.PATH ?? "", within = [], config = {} } = options;
   await using undo = new AsyncDisposableStack();
-  const containerd = undo.use(await startContainerd({ env: { PATH: path } }));
-  const dockerd = undo.use(await startDockerd({ containerd: containerd.address }));
+  const containerd = undo.use(await startContainerd({ env: { PATH: path }, within }));
+  const dockerd = undo.use(await startDockerd({ containerd: containerd.address, within, config }));
   const owned = undo.move();
   return {
     docker: dockerd.docker,

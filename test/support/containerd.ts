@@ -33,13 +33,19 @@ export interface ContainerdOptions {
   /** More text for its config file. */
   readonly config?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What starts it, such as `chroot DIR`; /run is the same in there. */
+  readonly within?: readonly string[];
 }
 
 /** True where Debian's containerd is installed and we may run it. */
 export const hasContainerd = (): boolean => existsSync("/usr/bin/containerd") && process.getuid?.() === 0;
 
 /** Starts containerd and waits until it answers (at most 20 s). Its directory is short: socket paths are. */
-export async function startContainerd({ config = "", env = {} }: ContainerdOptions = {}): Promise<RealContainerd> {
+export async function startContainerd({
+  config = "",
+  env = {},
+  within = [],
+}: ContainerdOptions = {}): Promise<RealContainerd> {
   const dir = mkdtempSync("/run/berth-cd-");
   const address = join(dir, "c.sock");
   const root = join(dir, "root");
@@ -49,9 +55,10 @@ export async function startContainerd({ config = "", env = {} }: ContainerdOptio
     const { stdout } = await run("/usr/bin/ctr", ["--address", address, ...args], { maxBuffer: 16 << 20 });
     return stdout;
   };
+  const [command = "", ...args] = [...within, "/usr/bin/containerd", "--config", join(dir, "config.toml")];
   const daemon = daemonOf({
-    command: "/usr/bin/containerd",
-    args: ["--config", join(dir, "config.toml")],
+    command,
+    args,
     env,
     logFile: join(dir, "log"),
     answers: () => ctr("version"),
