@@ -22,13 +22,14 @@ export async function rollBack(context: Context, attempt: Attempt): Promise<void
   const { log } = context;
   const { bundle, journal } = attempt;
   try {
-    const settled = attempt.link !== null && (await endByShim(context, attempt.link, bundle));
+    const ended = attempt.link === null ? "stuck" : await endByShim(context, attempt.link, bundle);
     attempt.link?.close();
-    if (journal !== null && !settled) {
+    if (journal !== null && ended === "stuck") {
       killContainer(journal);
       await killShim(context, bundle, journal);
-      await deleteLeftovers(context, bundle, journal);
     }
+    // containerd's shim forgets a container whose create fails late, and leaves what the runtime has made of it.
+    if (journal !== null && ended !== "deleted") await deleteLeftovers(context, bundle, journal);
     if (journal !== null) await removeCgroup(bundle);
     attempt.shimLog?.[Symbol.dispose]();
     await removeBundle(bundle);
@@ -42,16 +43,24 @@ export async function rollBack(context: Context, attempt: Attempt): Promise<void
   }
 }
 
-/** Asks the shim itself to delete the container and to end. True where both was done. */
-async function endByShim(context: Context, link: ShimLink, { namespace, id }: Bundle): Promise<boolean> {
+/** Asks the shim itself to delete the container, which it may not know, and to end. */
+async function endByShim(
+  context: Context,
+  link: ShimLink,
+  { namespace, id }: Bundle,
+): Promise<"deleted" | "not known" | "stuck"> {
   const { timeouts, registry, log } = context;
   const options = { namespace, timeoutMs: timeouts.shutdown };
   try {
-    await link
+    const known = await link
       .call((task) => task.delete({ id }, options))
-      .catch((error: unknown) => {
-        if (!isNotFound(error)) throw error;
-      });
+      .then(
+        () => true,
+        (error: unknown) => {
+          if (!isNotFound(error)) throw error;
+          return false;
+        },
+      );
     const gone = link.disconnected();
     await link
       .call((task) => task.shutdown({ id, now: true }, options))
@@ -62,9 +71,9 @@ async function endByShim(context: Context, link: ShimLink, { namespace, id }: Bu
       });
     if (!registry.isShared(link.bootstrap.address, namespace, id))
       await within(gone, timeouts.shutdown, "the shim's end");
-    return true;
+    return known ? "deleted" : "not known";
   } catch (err) {
     log.debug("a shim does not end by itself", { namespace, container: id, err: messageOf(err) });
-    return false;
+    return "stuck";
   }
 }
