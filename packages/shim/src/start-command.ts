@@ -1,5 +1,5 @@
 // `start`: makes the shim of a container, or finds the one of its group, and says where it listens.
-import { invalidArgument, messageOf } from "@berth/base";
+import { invalidArgument, messageOf, unknownError } from "@berth/base";
 import {
   connectUnix,
   dup2,
@@ -73,7 +73,7 @@ export function startCommand(flags: Flags, directory: string): void {
   try {
     const { options } = input;
     // What the process is born with, before it is born: the parent does not live long enough to be harmed.
-    if (env("SCHED_CORE")) scheduleCoreCreate();
+    if (env("SCHED_CORE")) takeCore();
     if (options?.shimCgroup) joinShimCgroup(options.shimCgroup);
     raiseOomScore();
     if (fork() !== 0) {
@@ -129,6 +129,15 @@ function listenOrFind(path: string): Fd | null {
   // Its owner was killed.
   unlink(path, { force: true });
   return listenUnix(path);
+}
+
+/** No other process shares a core with this group at the same time. A daemon that wants it would rather have no shim. */
+function takeCore(): void {
+  try {
+    scheduleCoreCreate();
+  } catch (error) {
+    throw unknownError(`enable sched core support: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** The kernel is to take a shim before its daemon. */
