@@ -11,15 +11,15 @@ const expected: Readonly<Record<string, readonly [ErrorKind | "any", RegExp]>> =
   "create with options that are garbage": ["unknown", /wire ?type/i],
   "create with a runtime that is not there": [
     "unknown",
-    /failed to create shim task: OCI runtime create failed: .*exec: "no-such-runc": executable file not found in \$PATH: unknown$/,
+    /failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error \(open \/.*\/log\.json: no such file or directory\): exec: "no-such-runc": executable file not found in \$PATH: unknown$/,
   ],
   "create with a runtime path that is not there": [
     "unknown",
-    /failed to create shim task: OCI runtime create failed: .*fork\/exec \/no\/such\/runc: no such file or directory: unknown$/,
+    /failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error \(open \/.*\/log\.json: no such file or directory\): fork\/exec \/no\/such\/runc: no such file or directory: unknown$/,
   ],
   "create with a runtime that is a folder": [
     "unknown",
-    /failed to create shim task: OCI runtime create failed: .*fork\/exec \/etc: permission denied: unknown$/,
+    /failed to create shim task: OCI runtime create failed: unable to retrieve OCI runtime error \(open \/.*\/log\.json: no such file or directory\): fork\/exec \/etc: permission denied: unknown$/,
   ],
   "create with systemd's cgroups, which are not there": [
     "unknown",

@@ -108,7 +108,7 @@ describe("a container's life", { timeout: 60_000 }, () => {
   it("names a runtime that does not exist", async () => {
     await using daemon = await openDaemon();
     const shim = await daemon.start("r", { args: ["true"] }, { runtime: "nonsense" });
-    await assert.rejects(shim.create(), /OCI runtime "nonsense": executable file not found in \$PATH/);
+    await assert.rejects(shim.create(), /exec: "nonsense": executable file not found in \$PATH/);
     await shim.task.shutdown({ id: "r" });
   });
 

@@ -20,10 +20,14 @@ const notFound = /executable file .*not found|exec:? (?:"[^"]*"|\S+): (?:stat [^
 const cannotInvoke =
   /exec:? (?:"[^"]*"|\S+): .*(?:permission denied|is a directory|not a directory)|exec format error|open executable: permission denied/i;
 
+// What containerd's shims say where the OCI runtime itself cannot be run: that is not the command.
+const noRuntime = /unable to retrieve OCI runtime error/;
+
 /** The code for an error on the way to starting a command; the runtime says why only in words. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
   const message = messageOf(error);
+  if (noRuntime.test(message)) return exitCodes.berth;
   if (notFound.test(message)) return exitCodes.notFound;
   if (cannotInvoke.test(message)) return exitCodes.cannotInvoke;
   return exitCodes.berth;

@@ -79,6 +79,10 @@ describe("exit codes", () => {
     ["exec /script: exec format error", 126],
     ["open executable: Permission denied", 126],
     ['image "x": not found', 125],
+    [
+      'unable to retrieve OCI runtime error (open /l: no such file or directory): exec: "r": executable file not found',
+      125,
+    ],
     ['error mounting "/nope" to rootfs: stat /nope: no such file or directory', 125],
     ["open /run/x: permission denied", 125],
   ] as const)

@@ -123,16 +123,19 @@ export function createRunc(config: RuncConfig): Runc {
     return { binary, status: result.status, log: logSince(config.logFile, before), stderr };
   };
 
-  /** A missing or unusable binary gets a sentence of its own. */
+  /** A missing or unusable binary, in Go's words and containerd's: dockerd and clients look for them. */
   const launch = <T>(start: () => T): T => {
     try {
       return start();
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
-      // Go's words: dockerd looks for them.
-      if (error.code === "ENOENT" && !binary.includes("/"))
-        throw new Error(`exec: ${JSON.stringify(binary)}: executable file not found in $PATH`, { cause: error });
-      throw new Error(`fork/exec ${binary}: ${reasonOfSystem(error)}`, { cause: error });
+      const reason =
+        error.code === "ENOENT" && !binary.includes("/")
+          ? `exec: ${JSON.stringify(binary)}: executable file not found in $PATH`
+          : `fork/exec ${binary}: ${reasonOfSystem(error)}`;
+      if (exists(config.logFile)) throw new Error(reason, { cause: error });
+      const noLog = `open ${config.logFile}: no such file or directory`;
+      throw new Error(`unable to retrieve OCI runtime error (${noLog}): ${reason}`, { cause: error });
     }
   };
 
