@@ -6,6 +6,8 @@ export interface Bundle {
   readonly config: string;
   readonly rootfs: string;
   readonly log: string;
+  /** A directory on disk, where the daemon has made one. */
+  readonly work: string;
   readonly address: string;
   readonly initPid: string;
   readonly runtimeLog: string;
@@ -27,6 +29,7 @@ export function bundleAt(path: string): Bundle {
     config: of("config.json"),
     rootfs: of("rootfs"),
     log: of("log"),
+    work: of("work"),
     address: of("address"),
     initPid: of("init.pid"),
     runtimeLog: of("log.json"),

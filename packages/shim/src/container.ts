@@ -24,6 +24,8 @@ export interface Container {
   initGone: boolean;
   /** Path of a checkpoint that `start` restores from; empty for a new container. */
   readonly checkpoint: string;
+  /** Where criu leaves its logs at a restore. */
+  readonly criuWorkPath: string;
 }
 
 /** The texts of these errors are containerd's: clients match them. */

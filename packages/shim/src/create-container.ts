@@ -1,5 +1,5 @@
 import { BerthError, checkId, invalidArgument, messageOf, notFound } from "@berth/base";
-import { isCode, stat } from "@berth/host";
+import { exists, isCode, stat } from "@berth/host";
 import { TaskCreate } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { CreateTaskRequest } from "@berth/proto/containerd/task/v2";
@@ -75,6 +75,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
     oom: null,
     initGone: false,
     checkpoint,
+    criuWorkPath: options.criuWorkPath || (exists(bundle.work) ? bundle.work : bundle.path),
   };
   mountRootfs(bundle.rootfs, request.rootfs);
   let made = false;

@@ -8,7 +8,6 @@ import { failedToStart, followExit, startSettled } from "./exits.ts";
 import type { Keeper } from "./keeper.ts";
 import { followOom } from "./oom.ts";
 import { openStdio } from "./open-stdio.ts";
-import { dirname } from "./paths.ts";
 import type { Process } from "./process.ts";
 import { advance, allow } from "./process-state.ts";
 
@@ -37,7 +36,7 @@ async function restore(keeper: Keeper, container: Container): Promise<number> {
     stdio: init.stdio.child,
     consoleSocket: init.stdio.consoleSocket,
     imagePath: container.checkpoint,
-    workPath: dirname(container.checkpoint),
+    workPath: container.criuWorkPath,
   });
   const pid = readPid(bundle.initPid);
   await init.stdio.launched();

@@ -138,7 +138,11 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       const process = processOf(container, execId);
       const { kind, state } = process;
       allow(kind, state, "kill");
-      if (state.pid === 0) throw new BerthError("failed-precondition", "process not created: failed precondition");
+      if (state.pid === 0)
+        // An init without a process waits for its restore: the runtime does not know it yet.
+        throw kind === "init"
+          ? killError("container does not exist")
+          : new BerthError("failed-precondition", "process not created: failed precondition");
       if (kind === "init" && (all || state.at === "paused")) await container.runc.kill(signal, all);
       else if (state.at === "stopped") throw killError("no such process");
       else sendSignal(kind, state.pid, signal);
