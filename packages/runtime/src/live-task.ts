@@ -37,6 +37,8 @@ export class LiveTask implements Task {
   readonly lost: Promise<Exit>;
   #resolveLost: (exit: Exit) => void;
   #ended = false;
+  /** Init's exit was answered to a Wait. */
+  #exited = false;
   #journal: Journal;
   readonly #timeouts: Timeouts;
   readonly #escalate: (task: LiveTask) => Promise<Exit>;
@@ -76,7 +78,7 @@ export class LiveTask implements Task {
   }
 
   get hasEnded(): boolean {
-    return this.#journal.exit !== null;
+    return this.#exited || this.#journal.exit !== null;
   }
 
   /** No call is made any more; whoever waits gets the exit. */
@@ -149,6 +151,7 @@ export class LiveTask implements Task {
       this.link.over && !this.#ended ? this.lost : Promise.reject(error),
     );
     const exit = await Promise.race([orLost, this.lost]);
+    if (execId === "") this.#exited = true;
     return { ...exit, pid: this.#pidOf(execId) || exit.pid };
   }
 

@@ -8,6 +8,8 @@ import type { EventQueue, QueuedEvent } from "./event-queue.ts";
 import { timestampOf } from "./timestamp.ts";
 
 const CALL_MS = 5000;
+/** After so long the first runtime is at work and nobody waits for us: time to connect, before there is an event. */
+const AHEAD_MS = 8;
 const FIRST_PAUSE_MS = 20;
 const LONGEST_PAUSE_MS = 1000;
 
@@ -92,13 +94,25 @@ export function createForwarder({ namespace, socket, queue, log }: ForwarderConf
   const start = (): void => {
     if (running || socket === "") return;
     running = true;
-    void run().then(() => {
-      running = false;
-      for (const resolve of onEmpty) resolve();
-      onEmpty = [];
-      if (queue.length > 0) start();
-    });
+    // In the next turn: the answer to the call that has made the event leaves first, for somebody waits for that.
+    setTimeout(() => {
+      void run().then(() => {
+        running = false;
+        for (const resolve of onEmpty) resolve();
+        onEmpty = [];
+        if (queue.length > 0) start();
+      });
+    }, 0);
   };
+
+  const connectAhead = (): void => {
+    try {
+      connect();
+    } catch (error) {
+      log.debug("the daemon cannot be reached yet", { err: error });
+    }
+  };
+  if (socket !== "") setTimeout(connectAhead, AHEAD_MS);
 
   return {
     wake: start,

@@ -48,7 +48,9 @@ export async function createContainer(
     ? image.chainId
     : await images.unpack(call, image, snapshotter);
 
-  const spec = await makeSpec({
+  // The directories are on their way to the disk while the spec is made.
+  const staging = snapshots.stage(call, { kind: "active", key: id, parent: chainId, labels: {} });
+  const making = makeSpec({
     namespace: call.namespace,
     id,
     image: image.image.name,
@@ -56,8 +58,12 @@ export async function createContainer(
     options: req,
     read: readRootFile(store, call, snapshotter, chainId),
   });
+  const [stage, made] = await Promise.allSettled([staging, making]);
+  await using staged = stage.status === "fulfilled" ? stage.value : null;
+  if (made.status === "rejected") throw made.reason;
+  if (staged === null) throw (stage as PromiseRejectedResult).reason;
+  const spec = made.value;
   const { StopSignal } = image.config.config;
-  await using staged = await snapshots.stage(call, { kind: "active", key: id, parent: chainId, labels: {} });
   const record = store.transaction(() => {
     staged.commit();
     return store.containers.create(call, {
