@@ -9,6 +9,7 @@ import { makeRootfs } from "../test/support/bundle.ts";
 import { startContainerd } from "../test/support/containerd.ts";
 import { memoryOf, processesOf } from "./bench/memory.ts";
 import { format, interleave, ratios, type Sample, sample } from "./bench/statistics.ts";
+import { measureThroughput } from "./bench/throughput.ts";
 import { writeBusyboxImage } from "./busybox-image.ts";
 import { idleShim } from "./idle-shim.ts";
 
@@ -112,6 +113,17 @@ try {
   };
   const start = await interleave(rounds, { ours: () => launch(ownShim), theirs: () => launch(goShim) });
   row("shim `start` to a ready socket", "ms", start.ours, start.theirs, "");
+
+  // A container's output.
+  const [mib, times] = quick ? [64, 1] : [1024, 5];
+  for (const { sink, mbPerSecond, cpuMsPerGiB } of await measureThroughput(
+    { ours: ownShim, theirs: goShim },
+    mib,
+    times,
+  )) {
+    row(`stdout to a ${sink}, ${mib} MiB`, "MB/s", mbPerSecond.ours, mbPerSecond.theirs, "≥ 1×");
+    row(`the shim's processor time for 1 GiB of it`, "ms", cpuMsPerGiB.ours, cpuMsPerGiB.theirs, "≤ 1×");
+  }
 
   // A whole container.
   const run = await interleave(rounds, {
