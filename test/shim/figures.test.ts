@@ -8,7 +8,7 @@ import { packAny, typeUrls, unpackAny } from "@berth/proto";
 import { Options, ProcessDetails } from "@berth/proto/containerd/runc/v1";
 import { Metrics } from "@berth/proto/io/containerd/cgroups/v1";
 import { goShim } from "../support/berthd.ts";
-import { type Daemon, openDaemon, type Shim, shimBinary } from "./harness.ts";
+import { type Daemon, openDaemon, type Shim, shimBinary, until } from "./harness.ts";
 
 const slowly = { timeout: 60_000 };
 const hasV1 = existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes") ? false : "needs cgroup v1";
@@ -26,7 +26,9 @@ async function running(
   const log = openSync(join(bundle, "log"), constants.O_RDWR | constants.O_NONBLOCK);
   const shim = await daemon.start(id, { args: sleeper, memoryLimit: 64 << 20 }, { binary });
   await shim.create();
-  await shim.task.start({ id });
+  const { pid } = await shim.task.start({ id });
+  // The runtime has let it go, but it may still be on its way to its program.
+  await until(() => /^Name:\s+sleep\n(.*\n)*State:\s+S/.test(readFileSync(`/proc/${pid}/status`, "utf8")));
   return {
     shim,
     async close() {
