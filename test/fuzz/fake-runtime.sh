@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # Takes an OCI runtime's command line and makes no containers: a process is a sleep, so that thousands of calls take
 # seconds. What is wanted of an exec stands in its id: one that begins with "fail" fails, "silent" leaves no pid file,
-# "garbage" writes nonsense into its log.
+# "garbage" writes nonsense into its log, "foreign" names a process of somebody else.
 PATH=/bin:/usr/bin
 log=/dev/null
 root=/dev/null
@@ -43,8 +43,10 @@ exec)
   *fail*) echo '{"level":"error","msg":"as was asked for"}' >>"$log"; exit 1 ;;
   *garbage*) printf 'null\n[]\n{"level":"error","msg":7}\n"x"\n{' >>"$log"; exit 1 ;;
   *silent*) exit 0 ;;
+  *foreign*) echo 1 >"$pidfile"; exit 0 ;;
   esac
-  (echo output; exit 3) &
+  # Longer than this script: a shell may reap what ends before it.
+  (echo output; sleep 0.1; exit 3) &
   echo $! >"$pidfile"
   ;;
 kill) kill "-$last" "$(cat "$root/$before.pid")" 2>/dev/null ;;

@@ -1,7 +1,16 @@
 // A shim with sanitizers as a live process, alone in a mount namespace, on a stand-in for a runtime.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join, resolve } from "node:path";
 import { packAny } from "@berth/proto";
@@ -65,10 +74,15 @@ export function reportsIn(directory: string): string {
     .join("\n");
 }
 
-export async function startShim(variant: Variant = "asan", main = entry): Promise<LiveShim> {
+/** `more` is the path of a module that runs in it after its own. */
+export async function startShim(variant: Variant = "asan", more: string | null = null): Promise<LiveShim> {
   const top = mkdtempSync("/tmp/berth-fuzz-");
   chmodSync(top, 0o711);
-  const binary = await buildProgram({ entry: main, name: "containerd-shim-berth-v2", outDir: top, variant });
+  const modules = more === null ? [entry] : [entry, more];
+  const main = join(top, "main.ts");
+  writeFileSync(main, modules.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
+  const name = "containerd-shim-berth-v2";
+  const binary = await buildProgram({ entry: main, name, outDir: top, variant, keepWhole: modules });
   const runtime = join(top, "runtime");
   copyFileSync(fakeRuntime, runtime);
   // Options that do not name a runtime mean runc: no real one may be found.
@@ -90,7 +104,12 @@ export async function startShim(variant: Variant = "asan", main = entry): Promis
   const flags = ["-namespace", NAMESPACE, "-id", "c0", "-address", "", "-publish-binary", "/bin/false"];
   const input = Any.encode(packAny(Options, { binaryName: runtime, root: join(top, "runc") }));
   const private_ = ["-m", "--propagation", "private", binary];
-  const started = spawnSync("/usr/bin/unshare", [...private_, ...flags, "start"], { cwd: bundle, env, input });
+  const started = spawnSync("/usr/bin/unshare", [...private_, ...flags, "start"], {
+    cwd: bundle,
+    env,
+    input,
+    timeout: 20_000,
+  });
   assert.equal(started.status, 0, started.stderr.toString() + reportsIn(join(top, "reports")));
   const path = started.stdout.toString().replace("unix://", "");
 

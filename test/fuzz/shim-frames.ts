@@ -1,11 +1,12 @@
 // Bytes on the shim's socket: frames that are random, cut, damaged, too long, or never come to their end.
 
+import assert from "node:assert/strict";
 import { ConnectRequest, KillRequest, StateRequest } from "@berth/proto/containerd/task/v2";
 import { Request } from "@berth/proto/ttrpc";
 import { encodeFrame, MAX_DATA } from "@berth/ttrpc";
 import { until } from "../shim/harness.ts";
 import { assertFlat } from "./flat.ts";
-import { type Connection, startShim } from "./live-shim.ts";
+import { type Connection, type LiveShim, startShim } from "./live-shim.ts";
 import { joined, mutateBytes } from "./mutate.ts";
 import type { Random } from "./random.ts";
 import type { Budget, Target } from "./target.ts";
@@ -69,6 +70,20 @@ function send(random: Random, { socket }: Connection, bytes: Uint8Array): void {
   if (cut < bytes.length) setImmediate(() => socket.write(bytes.subarray(cut)));
 }
 
+/** Far more connections than a shim takes, each with a half frame of megabytes. */
+async function flood(shim: LiveShim): Promise<void> {
+  const connections: Connection[] = [];
+  for (let i = 0; i < 100; i++) {
+    const connection = await shim.connect();
+    connection.socket.on("error", () => {}); // it is one too many
+    connection.socket.write(joined(header(MAX_DATA, 1, 1, 0), new Uint8Array(100_000)));
+    connections.push(connection);
+  }
+  await shim.check();
+  assert.ok(shim.descriptors().length < 60, "most of them have been closed");
+  for (const { socket } of connections) socket.destroy();
+}
+
 export const shimFrames: Target = {
   name: "shim-frames",
   async run({ random, more }: Budget) {
@@ -78,7 +93,7 @@ export const shimFrames: Target = {
     let silent: Connection[] = [];
     for (let round = 0; more(); round++) {
       const before = shim.descriptors().length;
-      const burst = random.pick([1, 1, 4, 24]);
+      const burst = random.pick([1, 1, 4, 8]);
       const connections = await Promise.all(Array.from({ length: burst }, () => shim.connect()));
       for (const connection of connections) send(random, connection, input(random));
       count += burst;
@@ -87,12 +102,15 @@ export const shimFrames: Target = {
         if (random.chance(0.1)) silent.push(connection);
         else connection.socket.destroy();
       }
-      if (silent.length > 20) {
+      if (silent.length > 10) {
         for (const { socket } of silent) socket.destroy();
         silent = [];
         await until(() => shim.descriptors().length <= before, 5000);
       }
-      if (round % 50 === 49) flat.look();
+      if (round % 50 === 49) {
+        await flood(shim);
+        flat.look();
+      }
     }
     for (const { socket } of silent) socket.destroy();
     await flat.settled();

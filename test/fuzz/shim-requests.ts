@@ -115,7 +115,7 @@ function hintsFor(shim: LiveShim): Hints {
         return random.chance(0.9) ? random.pick(["c0", "c0", "c0", "c1", "c2"]) : random.pick(hostileStrings);
       case "execId":
         return random.chance(0.9)
-          ? random.pick(["", "e1", "e2", "fail1", "silent1", "garbage1", "init"])
+          ? random.pick(["", "e1", "e2", "fail1", "silent1", "garbage1", "foreign1", "init"])
           : random.pick(hostileStrings);
       case "bundle":
         return random.pick(bundles);

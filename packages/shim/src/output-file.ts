@@ -13,15 +13,16 @@ export interface OpenOutput {
 
 /**
  * A FIFO is opened for reading too: then opening does not wait for a reader, a reader that leaves does not end the
- * output, and what is written while nobody reads waits in the FIFO. Files are appended to.
+ * output, and what is written while nobody reads waits in the FIFO; also where it was called a file, as waiting for a
+ * reader would hold up every container of the shim. Files are appended to.
  */
-export function openOutput(target: Extract<OutputTarget, { kind: "path" | "file" }>): OpenOutput {
-  if (target.kind === "file") {
-    mkdirAll(dirname(target.path), 0o755);
-    return { fd: open(target.path, O.WRONLY | O.CREAT | O.APPEND, 0o644), kind: "file" };
+export function openOutput({ kind, path }: Extract<OutputTarget, { kind: "path" | "file" }>): OpenOutput {
+  if (stat(path)?.kind === "fifo") {
+    const fd = open(path, O.RDWR | O.NONBLOCK);
+    enlargePipe(fd, FIFO_BYTES);
+    return { fd, kind: "fifo" };
   }
-  if (stat(target.path)?.kind !== "fifo") return { fd: open(target.path, O.WRONLY | O.APPEND), kind: "file" };
-  const fd = open(target.path, O.RDWR | O.NONBLOCK);
-  enlargePipe(fd, FIFO_BYTES);
-  return { fd, kind: "fifo" };
+  if (kind === "path") return { fd: open(path, O.WRONLY | O.APPEND | O.NONBLOCK), kind: "file" };
+  mkdirAll(dirname(path), 0o755);
+  return { fd: open(path, O.WRONLY | O.CREAT | O.APPEND | O.NONBLOCK, 0o644), kind: "file" };
 }

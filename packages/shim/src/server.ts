@@ -33,6 +33,8 @@ const SIGUSR1 = 10;
 const SIGTERM = 15;
 const QUEUE_LIMIT = 4096;
 const FLUSH_MS = 5000;
+/** A daemon keeps one connection; 32 halves of the longest frame are half of the heap. */
+const limits = { maxConnections: 32, maxRequestBytes: 8 << 20 };
 /** For the answer to Shutdown to leave. */
 const GRACE_MS = 500;
 
@@ -56,7 +58,7 @@ export function serve(config: ServerConfig): void {
   disableHugePages();
   onUncaught((error) => {
     log.error("a task failed unexpectedly", {
-      err: error instanceof Error ? `${error.message}\n${error.stack}` : error,
+      err: error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : error,
     });
   });
 
@@ -91,7 +93,7 @@ export function serve(config: ServerConfig): void {
   const impl = taskService(keeper, () => void end());
   const sandbox = sandboxService(keeper, () => void end());
   const registrations = [register(Task, impl), register(TaskV3, impl), register(Sandbox, sandbox)];
-  const server = createUnaryServer({ registrations, log });
+  const server = createUnaryServer({ registrations, log, limits });
 
   const own = credentials();
   const listen = (fd: Fd, serveOne: (stream: SocketStream, peer: Peer) => void) =>

@@ -1,0 +1,18 @@
+// Mistakes to be built into a shim: SIGUSR2 makes an error that nobody catches, and a rejection that nobody handles.
+import { onSignal } from "@berth/host";
+
+const SIGUSR2 = 12;
+
+function theMistake(): never {
+  throw new TypeError("broken on purpose");
+}
+
+async function theOtherMistake(): Promise<void> {
+  await Promise.resolve();
+  throw new RangeError("rejected on purpose");
+}
+
+onSignal(SIGUSR2, () => {
+  void theOtherMistake();
+  theMistake();
+});
