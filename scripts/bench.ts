@@ -116,12 +116,12 @@ try {
 
   // A container's output.
   const [mib, times] = quick ? [64, 1] : [1024, 5];
-  for (const { sink, mbPerSecond, cpuMsPerGiB } of await measureThroughput(
+  for (const { sink, mib: size, mbPerSecond, cpuMsPerGiB } of await measureThroughput(
     { ours: ownShim, theirs: goShim },
     mib,
     times,
   )) {
-    row(`stdout to a ${sink}, ${mib} MiB`, "MB/s", mbPerSecond.ours, mbPerSecond.theirs, "≥ 1×");
+    row(`stdout to a ${sink}, ${size} MiB`, "MB/s", mbPerSecond.ours, mbPerSecond.theirs, "≥ 1×");
     row(`the shim's processor time for 1 GiB of it`, "ms", cpuMsPerGiB.ours, cpuMsPerGiB.theirs, "≤ 1×");
   }
 
