@@ -82,15 +82,16 @@ for (const pair of pairs.filter(({ name }) => name !== "berthd + go shim"))
         await second.down();
       });
 
-    it("a checkpoint that cannot be taken is refused, and the container goes on", async () => {
-      await using w = openWorld(stage);
-      const { count, box } = counting(w);
-      const first = await box();
-      await first.up();
-      const options = packAny(CheckpointOptions, { exit: true, imagePath: "/proc/nowhere" });
-      await assert.rejects(first.checkpoint(options));
-      const before = count();
-      await eventually("more rounds", () => count() > before, 30_000);
-      assert.equal(await first.status(), "running");
-    });
+    if (pair.runtime === "io.containerd.runc.v2")
+      it("a checkpoint that cannot be taken is refused, and the container goes on", async () => {
+        await using w = openWorld(stage);
+        const { count, box } = counting(w);
+        const first = await box();
+        await first.up();
+        const options = packAny(CheckpointOptions, { exit: true, imagePath: "/proc/nowhere" });
+        await assert.rejects(first.checkpoint(options));
+        const before = count();
+        await eventually("more rounds", () => count() > before, 30_000);
+        assert.equal(await first.status(), "running");
+      });
   });

@@ -10,7 +10,7 @@ import {
 } from "@berth/base";
 import type { Differ } from "@berth/images";
 import { toTimestamp, unpackAny } from "@berth/proto";
-import { CheckpointOptions } from "@berth/proto/containerd/runc/v1";
+import { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
 import type { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Call, ServiceImpl } from "@berth/rpc";
 import { type Exit, type ProcessState, type Runtime, type Task, taskExists } from "@berth/runtime";
@@ -46,13 +46,24 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     return await settled.find(call, id);
   };
 
+  /** Checkpoints for tasks that have not been started: the runtime reads them at Start, not at Create. */
+  const laidOut = new Map<Task, AsyncDisposable>();
+  const dropCheckpoint = async (task: Task): Promise<void> => {
+    const directory = laidOut.get(task);
+    laidOut.delete(task);
+    await directory?.[Symbol.asyncDispose]();
+  };
+
   return {
     async create(req, call) {
       const id = req.containerId;
       containers.get(call, id);
       await settled.settle(call.namespace, id);
       if (has(() => runtime.tasks.get(call.namespace, id))) throw taskExists(id);
-      await using scratch = req.checkpoint === null ? null : await scratchDirectory();
+      // A directory of the caller's own comes before content, as in containerd.
+      const ownImage = req.options === null ? "" : (unpackAny(Options, req.options)?.criuImagePath ?? "");
+      await using undo = new AsyncDisposableStack();
+      const scratch = ownImage !== "" || req.checkpoint === null ? null : undo.use(await scratchDirectory());
       if (scratch !== null && req.checkpoint !== null)
         await layOutCheckpoint(needs, call, req.checkpoint, scratch.path);
       const task = await runtime.tasks.create(call.namespace, {
@@ -62,18 +73,24 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
         stdout: req.stdout,
         stderr: req.stderr,
         terminal: req.terminal,
-        checkpoint: scratch?.path ?? "",
+        checkpoint: ownImage || (scratch?.path ?? ""),
         options: req.options,
         runtimePath: req.runtimePath,
       });
+      if (scratch !== null) laidOut.set(task, undo.move());
       return { containerId: id, pid: task.pid };
     },
     async start(req, call) {
-      return { pid: await (await find(call, req.containerId)).start(req.execId) };
+      const task = await find(call, req.containerId);
+      const pid = await task.start(req.execId);
+      if (req.execId === "") await dropCheckpoint(task);
+      return { pid };
     },
     async delete(req, call) {
-      await find(call, req.containerId);
-      return exitToProto(await runtime.tasks.delete(call.namespace, req.containerId));
+      const task = await find(call, req.containerId);
+      const exit = await runtime.tasks.delete(call.namespace, req.containerId);
+      await dropCheckpoint(task);
+      return exitToProto(exit);
     },
     async deleteProcess(req, call) {
       const exit = await (await find(call, req.containerId)).deleteExec(req.execId);
