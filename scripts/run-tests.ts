@@ -17,7 +17,13 @@ if (files.length === 0) {
 }
 const result = spawnSync(
   process.execPath,
-  ["--test", "--test-concurrency=1", "--test-timeout=600000", "--test-reporter=spec", ...files],
+  [
+    "--test",
+    "--test-concurrency=1",
+    `--test-timeout=${process.env.BERTH_LONG ? 7_200_000 : 600_000}`,
+    "--test-reporter=spec",
+    ...files,
+  ],
   { cwd: top, stdio: "inherit" },
 );
 process.exit(result.status ?? 1);

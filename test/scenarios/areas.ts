@@ -1,5 +1,6 @@
 import { badInput } from "./bad-input.ts";
 import { checkpoints } from "./checkpoints.ts";
+import { ctrArea } from "./ctr.ts";
 import { eventOrder } from "./event-order.ts";
 import { exec } from "./exec.ts";
 import { freezing } from "./freezing.ts";
@@ -28,5 +29,6 @@ export const areas: readonly Area[] = [
   options,
   badInput,
   checkpoints,
+  ctrArea,
   restarts,
 ];

@@ -5,7 +5,7 @@ import type { Timestamp } from "@berth/proto/google/protobuf";
 import { area, scenario } from "./scenario.ts";
 
 const sleeper = ["sleep", "1000"];
-const storm = process.env.BERTH_LONG ? 10_000 : 200;
+const storm = process.env.BERTH_LONG ? 10_000 : 120;
 
 export const eventOrder = area("events", [
   scenario("of a life with an exec, in order", async (w) => {

@@ -1,5 +1,6 @@
 // What scenarios assert, said once.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { type ErrorKind, kindOf, messageOf } from "@berth/base";
 
 /** The call fails with exactly this code, and with this text. */
@@ -33,7 +34,6 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
 /** A zombie is not alive: its parent may be slow to look. */
 export function alive(pid: number): boolean {
   try {
-    const { readFileSync } = process.getBuiltinModule("node:fs");
     return !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false; // ENOENT or ESRCH: it is gone

@@ -16,6 +16,8 @@ import { openStage, openWorld, type Stage } from "./world.ts";
 const known: Record<string, Record<string, string>> = JSON.parse(
   readFileSync(join(import.meta.dirname, "known-differences.json"), "utf8"),
 );
+/** The long storm takes its time. */
+const PATIENCE_MS = process.env.BERTH_LONG ? 1_800_000 : 120_000;
 const wanted = (process.env.BERTH_PAIRS ?? "").split(",");
 
 for (const pair of pairs.filter(({ name }) => wanted.some((part) => name.includes(part))))
@@ -46,6 +48,7 @@ for (const pair of pairs.filter(({ name }) => wanted.some((part) => name.include
       } catch (error) {
         if (difference === undefined) {
           counts.failed++;
+          console.error(`${title}: the daemon's last words:\n${stage.daemon.log().slice(-3000)}`);
           throw error;
         }
         counts.different++;
@@ -61,7 +64,7 @@ for (const pair of pairs.filter(({ name }) => wanted.some((part) => name.include
       for (const { name, scenarios } of some)
         for (const each of scenarios) {
           const title = `${name}: ${each.title}`;
-          it(title, { timeout: 120_000 }, () => check(title, each));
+          it(title, { timeout: PATIENCE_MS }, () => check(title, each));
         }
     };
     describe("together", { concurrency: 4 }, () => all(areas.filter(({ alone }) => !alone)));
