@@ -94,15 +94,12 @@ export function createForwarder({ namespace, socket, queue, log }: ForwarderConf
   const start = (): void => {
     if (running || socket === "") return;
     running = true;
-    // In the next turn: the answer to the call that has made the event leaves first, for somebody waits for that.
-    setTimeout(() => {
-      void run().then(() => {
-        running = false;
-        for (const resolve of onEmpty) resolve();
-        onEmpty = [];
-        if (queue.length > 0) start();
-      });
-    }, 0);
+    void run().then(() => {
+      running = false;
+      for (const resolve of onEmpty) resolve();
+      onEmpty = [];
+      if (queue.length > 0) start();
+    });
   };
 
   const connectAhead = (): void => {
