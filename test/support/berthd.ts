@@ -45,11 +45,13 @@ export interface BerthdOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Launcher to start. Default: the built one. */
   readonly program?: string;
+  /** What starts it, such as `unshare -m`; /run is the same in there. */
+  readonly within?: readonly string[];
 }
 
 /** Starts berthd and waits until it answers (at most 20 s). Its directory is short: socket paths are. */
 export async function startBerthd(options: BerthdOptions = {}): Promise<Berthd> {
-  const { shim = "", config = "", env = {}, program = berthdPath } = options;
+  const { shim = "", config = "", env = {}, program = berthdPath, within = [] } = options;
   if (!existsSync(program)) throw new Error(`${program} is not built: run npm run build`);
   const dir = mkdtempSync("/run/berth-bd-");
   const address = join(dir, "b.sock");
@@ -73,9 +75,10 @@ ${config}`,
     const { stdout } = await run("/usr/bin/ctr", ["--address", address, ...args], { maxBuffer: 16 << 20 });
     return stdout;
   };
+  const [command = "", ...args] = [...within, program, "--config", configFile];
   const daemon = daemonOf({
-    command: program,
-    args: ["--config", configFile],
+    command,
+    args,
     env,
     logFile: join(dir, "log"),
     answers: () => ctr("version"),
