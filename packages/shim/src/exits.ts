@@ -26,6 +26,7 @@ export function followExit(keeper: Keeper, container: Container, process: Proces
 }
 
 function reaped(keeper: Keeper, container: Container, process: Process, pid: number, exit: Exit): void {
+  process.reaped = true;
   if (process.kind === "init") container.initGone = true;
   try {
     const { bundle, id } = container;

@@ -20,6 +20,8 @@ export interface Process {
   state: ProcessState;
   /** null until it is opened: an exec's is opened at start. */
   stdio: Stdio | null;
+  /** Its exit has been taken from the kernel: its number may be another process's. */
+  reaped: boolean;
   /** The runtime is starting it: its exit must wait for the start event. */
   starting: boolean;
   /** An exit that came while it was starting. */
@@ -43,6 +45,7 @@ export function createProcess(request: ProcessRequest): Process {
     ...request,
     state: { at: "created", pid: 0 },
     stdio: null,
+    reaped: false,
     starting: false,
     early: null,
     inTurn(work) {

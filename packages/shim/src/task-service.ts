@@ -145,7 +145,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
           : new BerthError("failed-precondition", "process not created: failed precondition");
       if (kind === "init" && (all || state.at === "paused")) await container.runc.kill(signal, all);
       else if (state.at === "stopped") throw killError("no such process");
-      else sendSignal(kind, state.pid, signal);
+      else sendSignal(process, signal);
       return {};
     },
 
@@ -213,10 +213,14 @@ function statusOf(container: Container, process: Process): number {
   return statusNumbers[process.state.at];
 }
 
-/** The process is our child and not reaped yet, so its number is its own: no runtime needs to be asked. */
-function sendSignal(kind: "init" | "exec", pid: number, signal: number): void {
+/**
+ * The process is our child, so its number is its own until we reap it, and that is noted before anything else runs: no
+ * other process can be hit, and no runtime needs to be asked.
+ */
+function sendSignal({ kind, state, reaped }: Process, signal: number): void {
   try {
-    kill(pid, signal);
+    if (reaped) throw new Error("no such process");
+    kill(state.pid, signal);
   } catch (error) {
     const mapped = killError(error instanceof Error ? error.message : String(error));
     if (kind === "init") throw mapped;
