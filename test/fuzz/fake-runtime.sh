@@ -46,7 +46,7 @@ exec)
   *foreign*) echo 1 >"$pidfile"; exit 0 ;;
   esac
   # Longer than this script: a shell may reap what ends before it.
-  (echo output; sleep 0.1; exit 3) &
+  (echo output; sleep 0.02; exit 3) &
   echo $! >"$pidfile"
   ;;
 kill) kill "-$last" "$(cat "$root/$before.pid")" 2>/dev/null ;;

@@ -16,6 +16,7 @@ export {
 export { Fd } from "./fd.ts";
 export { readFile, readText, readTextAgain, writeFile, writeFileAtomic } from "./file-contents.ts";
 export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
+export { collectGarbage, tidyAfter } from "./memory.ts";
 export { MS, mount, umount } from "./mounts.ts";
 export {
   chmod,

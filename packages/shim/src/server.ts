@@ -12,6 +12,7 @@ import {
   type Peer,
   pid,
   type SocketStream,
+  tidyAfter,
   unlink,
 } from "@berth/host";
 import { TaskV3 } from "@berth/proto";
@@ -37,6 +38,8 @@ const FLUSH_MS = 5000;
 const limits = { maxConnections: 32, maxRequestBytes: 8 << 20 };
 /** For the answer to Shutdown to leave. */
 const GRACE_MS = 500;
+/** Long enough that a start or an exec is over by then. */
+const TIDY_MS = 500;
 
 export interface ServerConfig {
   readonly listener: Fd;
@@ -64,10 +67,15 @@ export function serve(config: ServerConfig): void {
 
   const queue = createEventQueue(QUEUE_LIMIT);
   const forwarder = createForwarder({ namespace: config.namespace, socket: config.daemon, queue, log });
+  // Whatever leaves garbage behind tells an event of it.
+  const tidy = tidyAfter(TIDY_MS);
   const keeper: Keeper = {
     namespace: config.namespace,
     log,
-    events: createEvents(queue, forwarder.wake),
+    events: createEvents(queue, () => {
+      forwarder.wake();
+      tidy();
+    }),
     containers: new Map(),
     creating: new Set(),
     options: config.options,
