@@ -94,8 +94,10 @@ export function serve(config: ServerConfig): void {
     if (config.debug !== null) unlink(config.debug.path, { force: true });
     accepting[Symbol.dispose]();
     listener.close();
-    await server.shutdown(GRACE_MS);
+    keeper.closing = true;
+    // The connection goes last: a daemon that sees it closed takes this process for gone.
     await forwarder.flush(FLUSH_MS);
+    await server.shutdown(GRACE_MS);
     exit(0);
   };
   const impl = taskService(keeper, () => void end());
