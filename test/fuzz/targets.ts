@@ -1,5 +1,6 @@
 // Everything that reads what others wrote.
 
+import { berthdArchives, berthdRequests } from "./berthd.ts";
 import { parsing } from "./parsers.ts";
 import { shimCommands } from "./shim-commands.ts";
 import { shimFrames } from "./shim-frames.ts";
@@ -7,4 +8,12 @@ import { shimRequests } from "./shim-requests.ts";
 import type { Target } from "./target.ts";
 import { unpack } from "./unpack.ts";
 
-export const targets: readonly Target[] = [parsing, shimFrames, shimRequests, shimCommands, unpack];
+export const targets: readonly Target[] = [
+  parsing,
+  shimFrames,
+  shimRequests,
+  shimCommands,
+  unpack,
+  berthdRequests,
+  berthdArchives,
+];

@@ -63,6 +63,16 @@ describe("a diff", { skip: root ? false : "needs root" }, () => {
     assert.equal(zipped.answer.diffId, plain.answer.diffId);
   });
 
+  it("that fails says why on the descriptor where its answer goes", () => {
+    using place = makeWorkplace(program);
+    const { status, answer } = place.diff([], place.bind, "lzma");
+    assert.equal(status, 1);
+    assert.deepEqual(answer, {
+      kind: "invalid-argument",
+      message: 'compression "lzma" is unknown: use none, gzip or zstd',
+    });
+  });
+
   it("of an overlay against its lower layer has only what was changed", () => {
     using place = makeWorkplace(program);
     assert.equal(place.apply(makeTar(busyboxEntries())).status, 0);

@@ -37,8 +37,9 @@ function main(): void {
     print(`${JSON.stringify(apply(parseApplyJob(readJob())))}\n`);
   } else if (command === "diff") {
     // The tar goes to stdout and the answer to descriptor 3.
-    using answer = new Fd(3, "descriptor 3");
     const result = diff(parseDiffJob(readJob()), stdout);
+    // Not before: a failure is told there too.
+    using answer = new Fd(3, "descriptor 3");
     using stream = new HashedStream(answer);
     stream.write(new TextEncoder().encode(`${JSON.stringify(result)}\n`));
   } else {
