@@ -5,6 +5,7 @@ import { eventOrder } from "./event-order.ts";
 import { exec } from "./exec.ts";
 import { freezing } from "./freezing.ts";
 import { groups } from "./groups.ts";
+import { input } from "./input.ts";
 import { lifecycle } from "./lifecycle.ts";
 import { options } from "./options.ts";
 import { resources } from "./resources.ts";
@@ -21,6 +22,7 @@ export const areas: readonly Area[] = [
   exec,
   signals,
   stdio,
+  input,
   terminals,
   resources,
   freezing,

@@ -5,7 +5,7 @@ import { chmodSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually, refused } from "./expect.ts";
 import { area, scenario } from "./scenario.ts";
-import { readFifo, writeFifo } from "./streams.ts";
+import { readFifo } from "./streams.ts";
 
 const both = ["sh", "-c", "echo out; echo err >&2"];
 /** Writes `bytes` bytes of a known sequence. */
@@ -111,66 +111,6 @@ export const stdio = area("stdio", [
     const box = await w.box(both);
     await refused(box.create({ stdout: join(w.dir, "none"), stderr: join(w.dir, "none") }), "unknown", /none/);
     assert.ok(!existsSync(w.bundle(box.id)));
-  }),
-  scenario("input: a client writes, closes, and CloseIO ends it", async (w) => {
-    const { out, streams } = w.io(true);
-    const box = await w.box(["sh", "-c", "cat; echo end"]);
-    await box.up(streams);
-    const input = writeFifo(streams.stdin);
-    await input.write("hello\n");
-    await eventually("it is echoed", () => out.text() === "hello\n");
-    await input.end();
-    await box.closeInput();
-    assert.equal(await box.wait(), 0);
-    assert.equal((await out.whole).toString(), "hello\nend\n");
-  }),
-  scenario("input: a client may leave and another come", async (w) => {
-    const { out, streams } = w.io(true);
-    const box = await w.box(["cat"]);
-    await box.up(streams);
-    for (const word of ["one\n", "two\n", "three\n"]) {
-      const input = writeFifo(streams.stdin);
-      await input.write(word);
-      await eventually("it is echoed", () => out.text().endsWith(word));
-      await input.end();
-    }
-    assert.equal(await box.status(), "running");
-    await box.closeInput();
-    assert.equal(await box.wait(), 0);
-    assert.equal((await out.whole).toString(), "one\ntwo\nthree\n");
-  }),
-  scenario("input: 4 MiB arrive whole", async (w) => {
-    const { out, streams } = w.io(true);
-    const box = await w.box(["cat"]);
-    await box.up(streams);
-    const bytes = bigBytes(4 << 20);
-    const input = writeFifo(streams.stdin);
-    await input.write(bytes);
-    await input.end();
-    await box.closeInput();
-    assert.equal(await box.wait(), 0);
-    assert.equal(hash(await out.whole), hash(bytes));
-  }),
-  scenario("input: nobody reads it, and the container ends anyway", async (w) => {
-    const { streams } = w.io(true);
-    const box = await w.box(["sleep", "0.2"]);
-    await box.up(streams);
-    const input = writeFifo(streams.stdin);
-    void input.write(bigBytes(1 << 20));
-    assert.equal(await box.wait(), 0);
-    await box.delete();
-  }),
-  scenario("input of an exec", async (w) => {
-    const { out, streams } = w.io(true);
-    const box = await w.box(["sleep", "1000"]);
-    await box.up();
-    await box.execUp("e", ["cat"], streams);
-    const input = writeFifo(streams.stdin);
-    await input.write("to the exec\n");
-    await input.end();
-    await box.closeInput("e");
-    assert.equal(await box.wait("e"), 0);
-    assert.equal((await out.whole).toString(), "to the exec\n");
   }),
   scenario("output: 8 MiB and an exit at once arrive whole", async (w) => {
     const { out, streams } = w.io();
