@@ -1,13 +1,16 @@
 // Every byte that a container writes before it exits at once is there, in order: with a FIFO by the FIFO's end, in a
 // file when the exit is told, with a logger when that has ended. BERTH_LONG: 1,000 containers.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { chmodSync, closeSync, constants, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { chmodSync, closeSync, constants, openSync, readFileSync, readSync, rmSync, writeFileSync } from "node:fs";
 import { Socket } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { promisify } from "node:util";
+import { Status } from "@berth/proto/containerd/v1/types";
 import { type Daemon, openDaemon } from "./harness.ts";
 
+const run = promisify(execFile);
 const PERIOD = 65_521;
 const pattern = Buffer.alloc(2 * PERIOD);
 for (let i = 0, state = 1; i < PERIOD; i++) {
@@ -136,6 +139,29 @@ describe("output", { timeout: 3_600_000 }, () => {
         if (!sink.startsWith("terminal") || bytes <= 2 ** 24 + 1)
           await perform(daemon, `c${count++}`, sized(sink, bytes, piece));
     });
+
+  it("waits for a reader that has left, and the next one goes on at the same byte", async () => {
+    await using daemon = await openFilling();
+    const bytes = 2 ** 23 + 1;
+    const shim = await daemon.start("away", { args: ["fill", `${bytes}`, "0", "1000"] });
+    const stdout = daemon.fifo("away.out");
+    await shim.create({ stdout });
+    await shim.task.start({ id: "away" });
+    const parts: string[] = [];
+    for (const [index, count] of [1, 999_999, 1_234_567].entries()) {
+      parts.push(`${daemon.top}/part${index}`);
+      await run("sh", ["-c", `head -c ${count} < ${stdout} > ${parts[index]}`]);
+    }
+    assert.equal((await shim.task.state({ id: "away" })).status, Status.RUNNING, "it waits to write the rest");
+    parts.push(`${daemon.top}/rest`);
+    await run("sh", ["-c", `cat < ${stdout} > ${parts.at(-1)}`]);
+    assert.equal((await shim.task.wait({ id: "away" })).exitStatus, 0);
+    const checker = new Checker();
+    for (const part of parts) checker.add(readFileSync(part));
+    checker.expect(bytes, "all readers together");
+    await shim.task.delete({ id: "away" });
+    await shim.task.shutdown({ id: "away" });
+  });
 
   it("is complete and in order, 1,000 times", { skip: !process.env.BERTH_LONG }, async () => {
     // Of 1,000 containers, so many with 2^20, 2^21 … 2^27 bytes, each one more or less.
