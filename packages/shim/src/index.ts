@@ -14,6 +14,8 @@ export { mountsBelow, parseMountinfo } from "./mountinfo.ts";
 export { cleanPath, joinPath } from "./paths.ts";
 export { type At, advance, allow, type ProcessState, refusals, type Verb } from "./process-state.ts";
 export { killError, lastRuntimeError, reasonOf, runtimeError } from "./runtime-error.ts";
+export { parseSandboxConfig } from "./sandbox-config.ts";
 export { parseOptions } from "./saved-options.ts";
+export { slicePath } from "./slice-path.ts";
 export { DEFAULT_SOCKET_DIR, socketPath } from "./socket-address.ts";
 export { type OutputTarget, parseOutput } from "./stdio-target.ts";

@@ -7,8 +7,9 @@ import { untilAborted } from "./abort.ts";
 import type { Keeper } from "./keeper.ts";
 import { machine } from "./machine.ts";
 import { createSandbox, type Sandbox, sandboxOf, startSandbox, stopSandbox } from "./sandbox.ts";
-import { cgroupAt, slicePath } from "./sandbox-cgroup.ts";
+import { cgroupAt } from "./sandbox-cgroup.ts";
 import { parseSandboxConfig, type SandboxConfig } from "./sandbox-config.ts";
+import { slicePath } from "./slice-path.ts";
 import { statsOf } from "./stats.ts";
 import { noTime, timestampOf } from "./timestamp.ts";
 

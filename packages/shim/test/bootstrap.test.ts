@@ -20,6 +20,12 @@ describe("what a daemon says to start", () => {
     assert.equal(input.options?.binaryName, "crun");
     assert.equal(text(startReply(input, "unix:///s", "/b")), "unix:///s");
   });
+  it("is answered with version 3 where only a daemon of containerd 2 can have asked: for a sandbox", () => {
+    const input = parseStartInput(Any.encode(options), "pod", "default");
+    const bundle = "/run/containerd/io.containerd.sandbox.controller.v1.shim/default/pod";
+    const reply = JSON.parse(text(startReply(input, "unix:///s", bundle)));
+    assert.deepEqual(reply, { version: 3, address: "unix:///s", protocol: "ttrpc" });
+  });
   it("may be BootstrapParams: the answer is a BootstrapResult", () => {
     const params = BootstrapParams.encode({
       instanceId: "web",
