@@ -73,6 +73,15 @@ describe("a diff", { skip: root ? false : "needs root" }, () => {
     });
   });
 
+  it("of what cannot be mounted says what it was", () => {
+    using place = makeWorkplace(program);
+    const odd = { type: "nosuchfs", source: "none", target: "", options: ["constructor"] };
+    const { status, answer } = place.diff([], [odd]);
+    assert.equal(status, 1);
+    assert.equal(answer.kind, "unknown");
+    assert.match(String(answer.message), /^failed to mount "none" of type "nosuchfs": .*no such device: unknown$/);
+  });
+
   it("of an overlay against its lower layer has only what was changed", () => {
     using place = makeWorkplace(program);
     assert.equal(place.apply(makeTar(busyboxEntries())).status, 0);

@@ -1,4 +1,4 @@
-import { failedPrecondition, invalidArgument, type Mount } from "@berth/base";
+import { BerthError, failedPrecondition, invalidArgument, type Mount, messageOf, unknownError } from "@berth/base";
 import { type Fd, MS, mkdirAll, mount, O, open, tree, unshareMounts } from "@berth/host";
 
 /** fstab's words for mount(2)'s flags; a word with `clear` takes the flag away. */
@@ -60,7 +60,16 @@ export function openMounts(mounts: readonly Mount[], target: string): Fd {
   for (const made of mounts) {
     if (made.target !== "")
       throw invalidArgument(`the mount of ${JSON.stringify(made.source)} has a target below the root: not supported`);
-    makeMount(made, target);
+    try {
+      makeMount(made, target);
+    } catch (cause) {
+      if (cause instanceof BerthError) throw cause;
+      // What was asked for cannot be done: no mistake of ours.
+      throw unknownError(
+        `failed to mount ${JSON.stringify(made.source)} of type ${JSON.stringify(made.type)}: ${messageOf(cause)}: unknown`,
+        { cause },
+      );
+    }
   }
   return open(target, O.RDONLY | O.DIRECTORY);
 }
@@ -69,7 +78,8 @@ function makeMount(made: Mount, target: string): void {
   let flags = 0;
   const data: string[] = [];
   for (const option of made.options) {
-    const word = words[option];
+    // Not what every object inherits: an option may be called `constructor`.
+    const word = Object.hasOwn(words, option) ? words[option] : undefined;
     if (word === undefined) data.push(option);
     else flags = (flags | (word.set ?? 0)) & ~(word.clear ?? 0);
   }
