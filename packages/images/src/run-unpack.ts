@@ -12,6 +12,7 @@ const kinds = new Set<string>([
   "failed-precondition",
   "unimplemented",
   "internal",
+  "unknown",
   "data-loss",
 ] satisfies ErrorKind[]);
 
