@@ -15,6 +15,7 @@ dockerSuite("berthd", async (): Promise<DockerUnderTest> => {
   const owned = undo.move();
   return {
     docker: dockerd.docker,
+    log: dockerd.log,
     dir: dockerd.dir,
     cgroupParent: dockerd.cgroupParent,
     shims: berthd.dir,
@@ -44,6 +45,7 @@ describe("berthd by the name of containerd", () => {
       const dockerd = await startDockerd({ containerd: null, env: { PATH } });
       return {
         docker: dockerd.docker,
+        log: dockerd.log,
         dir: dockerd.dir,
         cgroupParent: dockerd.cgroupParent,
         shims: dockerd.dir,

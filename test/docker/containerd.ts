@@ -19,6 +19,7 @@ export async function dockerOnContainerd(options: Options = {}): Promise<DockerU
   const owned = undo.move();
   return {
     docker: dockerd.docker,
+    log: dockerd.log,
     dir: dockerd.dir,
     cgroupParent: dockerd.cgroupParent,
     shims: containerd.dir,
