@@ -1,9 +1,10 @@
 // containerd of another Debian release, in a chroot with mounts of its own, and with this build's programs in it.
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { promisify } from "node:util";
+import { removeCgroups } from "../docker/cgroups.ts";
 import { daemonOf, removeLeftovers } from "../support/daemon.ts";
 
 const run = promisify(execFile);
@@ -94,10 +95,7 @@ export async function startRelease(release: Release): Promise<OldOrNew> {
     // Its mounts go with the last process that has them.
     holder.stdin.end();
     await removeLeftovers(dir);
-    for (const hierarchy of ["", ...readdirSync("/sys/fs/cgroup")]) {
-      const cgroup = join("/sys/fs/cgroup", hierarchy, namespace);
-      if (existsSync(cgroup)) rmdirSync(cgroup);
-    }
+    await removeCgroups(namespace);
   };
   try {
     await daemon.start();
