@@ -1,6 +1,6 @@
 // Further processes in a container.
 import assert from "node:assert/strict";
-import { isSet, unpackAny } from "@berth/proto";
+import { isSet, typeUrls, unpackAny } from "@berth/proto";
 import { ProcessDetails } from "@berth/proto/containerd/runc/v1";
 import { alive, eventually, refused } from "./expect.ts";
 import { area, scenario } from "./scenario.ts";
@@ -72,11 +72,14 @@ export const exec = area("exec", [
   scenario("a working directory that is not there", async (w) => {
     const box = await w.box(sleeper);
     await box.up();
-    await box.exec("e", ["true"], {});
-    await box.deleteExec("e");
-    const spec = { args: ["true"], cwd: "/nowhere/at/all", env: [], user: { uid: 0, gid: 0 } };
-    const value = new TextEncoder().encode(JSON.stringify(spec));
-    await w.tasks.exec({ containerId: box.id, execId: "e", spec: { typeUrl: "x", value } }, w.to).catch(() => {});
+    const process = { args: ["true"], cwd: "/nowhere/at/all", env: [], user: { uid: 0, gid: 0 } };
+    const spec = { typeUrl: typeUrls.process, value: new TextEncoder().encode(JSON.stringify(process)) };
+    await w.tasks.exec({ containerId: box.id, execId: "e", spec }, w.to);
+    await refused(
+      box.start("e"),
+      "unknown",
+      /^unknown \| OCI runtime exec failed: .*chdir to cwd \("\/nowhere\/at\/all"\)/,
+    );
     assert.equal(await box.status(), "running");
   }),
   scenario("deleted before it is started", async (w) => {
