@@ -4,6 +4,8 @@ export interface BundleConfig {
   readonly group: string;
   /** Whether init has a PID namespace that dies with it. */
   readonly privatePids: boolean;
+  /** Whether its cgroup is written as systemd's: `system.slice:docker:ID`. */
+  readonly systemdCgroup: boolean;
 }
 
 /** First match wins (containerd's runc shim). */
@@ -17,9 +19,13 @@ export function parseBundleConfig(text: string): BundleConfig {
   const spec = membersOf(JSON.parse(text));
   const annotations = membersOf(spec.annotations);
   const group = groupAnnotations.map((key) => annotations[key]).find((value) => typeof value === "string");
-  const { namespaces } = membersOf(spec.linux);
+  const { namespaces, cgroupsPath } = membersOf(spec.linux);
   const pids = (Array.isArray(namespaces) ? namespaces : []).map(membersOf).find(({ type }) => type === "pid");
-  return { group: typeof group === "string" ? group : "", privatePids: pids !== undefined && !pids.path };
+  return {
+    group: typeof group === "string" ? group : "",
+    privatePids: pids !== undefined && !pids.path,
+    systemdCgroup: typeof cgroupsPath === "string" && /^[^/:]+\.slice:[^/:]*:[^/:]+$/.test(cgroupsPath),
+  };
 }
 
 const membersOf = (value: unknown): Record<string, unknown> =>

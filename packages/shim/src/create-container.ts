@@ -5,6 +5,7 @@ import { Options } from "@berth/proto/containerd/runc/v1";
 import type { CreateTaskRequest } from "@berth/proto/containerd/task/v2";
 import { optionsOfRequest } from "./bootstrap.ts";
 import { type Bundle, bundleAt } from "./bundle.ts";
+import type { BundleConfig } from "./bundle-config.ts";
 import { readBundleConfig, readPidFile, saveOptions } from "./bundle-files.ts";
 import { cgroupOfPid } from "./cgroup-reader.ts";
 import type { Container } from "./container.ts";
@@ -47,11 +48,18 @@ export async function createContainer(keeper: Keeper, request: CreateTaskRequest
   }
 }
 
+/**
+ * Daemons tell a runtime that is not `io.containerd.runc.v2` by name nothing of the cgroup driver, and write the path
+ * for it all the same.
+ */
+const assumedOptions = ({ systemdCgroup }: InitConfig): Options => ({ ...Options.create(), systemdCgroup });
+
 async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
   const { id, checkpoint } = request;
   const bundle = bundleAt(request.bundle);
-  const options = optionsOfRequest(request.options) ?? keeper.options ?? Options.create();
+  const asked = optionsOfRequest(request.options) ?? keeper.options;
   const config = configOf(bundle);
+  const options = asked ?? assumedOptions(config);
   saveOptions(bundle, options);
   const runc = createRunc({
     id,
@@ -127,12 +135,14 @@ export function readPid(path: string): number {
   return pid;
 }
 
-function configOf(bundle: Bundle): { privatePids: boolean } {
+type InitConfig = Omit<BundleConfig, "group">;
+
+function configOf(bundle: Bundle): InitConfig {
   try {
     return readBundleConfig(bundle);
   } catch (error) {
     // The runtime says better what is wrong with it.
-    if (isCode(error, "ENOENT")) return { privatePids: true };
+    if (isCode(error, "ENOENT")) return { privatePids: true, systemdCgroup: false };
     throw new BerthError("invalid-argument", `${bundle.config} is not a container specification: ${messageOf(error)}`);
   }
 }

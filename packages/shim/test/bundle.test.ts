@@ -48,6 +48,16 @@ describe("config.json", () => {
   ] as const)
     it(`${JSON.stringify(namespaces)}: private pids ${expected}`, () =>
       assert.equal(parseBundleConfig(JSON.stringify({ linux: { namespaces } })).privatePids, expected));
+  for (const [cgroupsPath, expected] of [
+    ["system.slice:docker:0123", true],
+    ["kubepods-burstable-pod1.slice:cri-containerd:0123", true],
+    ["/default/web", false],
+    ["/kubepods.slice/web", false],
+    ["a.slice:/b:c", false],
+    [7, false],
+  ] as const)
+    it(`the cgroup ${cgroupsPath} is systemd's: ${expected}`, () =>
+      assert.equal(parseBundleConfig(JSON.stringify({ linux: { cgroupsPath } })).systemdCgroup, expected));
 });
 
 describe("files of a bundle", () => {
