@@ -1,10 +1,7 @@
 // Opens what an output is to be written to.
-import { enlargePipe, type Fd, mkdirAll, O, open, stat } from "@berth/host";
+import { type Fd, mkdirAll, O, open, stat } from "@berth/host";
 import { dirname } from "./paths.ts";
 import type { OutputTarget } from "./stdio-target.ts";
-
-/** As much as a container's own pipe holds: a whole pipe moves in one step. */
-const FIFO_BYTES = 1 << 20;
 
 export interface OpenOutput {
   readonly fd: Fd;
@@ -19,7 +16,6 @@ export interface OpenOutput {
 export function openOutput({ kind, path }: Extract<OutputTarget, { kind: "path" | "file" }>): OpenOutput {
   if (stat(path)?.kind === "fifo") {
     const fd = open(path, O.RDWR | O.NONBLOCK);
-    enlargePipe(fd, FIFO_BYTES);
     return { fd, kind: "fifo" };
   }
   if (kind === "path") return { fd: open(path, O.WRONLY | O.APPEND | O.NONBLOCK), kind: "file" };

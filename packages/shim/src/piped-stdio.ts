@@ -8,8 +8,12 @@ import { type OutputPump, startOutputPump } from "./output-pump.ts";
 import { closeAll, type Stdio, type StdioRequest, stdioError } from "./stdio.ts";
 import { type OutputTarget, parseOutput } from "./stdio-target.ts";
 
-/** What a container may write before it waits: with the usual 64 KiB it would wait for each wake-up of ours. */
-const PIPE_BYTES = 1 << 20;
+/**
+ * What a client's FIFO and the pipe before it hold. With the usual 64 KiB the container waits for each wake-up of ours;
+ * more than this is slower again, and what nobody reads is charged to the container's memory. Files and loggers gain
+ * nothing by it: what is copied at once stays in the processor's cache.
+ */
+const PIPE_BYTES = 1 << 18;
 
 /** One output while the runtime has not started: the container's end, ours, and where it goes. */
 interface Output {
@@ -38,7 +42,6 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
     const ends = pipe();
     own(ends.read);
     own(ends.write);
-    if (inner === "write") enlargePipe(ends.write, PIPE_BYTES);
     if (request.uid !== 0 || request.gid !== 0) fchown(ends[inner], request.uid, request.gid);
     return inner === "read" ? { inner: ends.read, outer: ends.write } : { inner: ends.write, outer: ends.read };
   };
@@ -61,11 +64,13 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
     stdout = first.inner;
     stderr = second.inner;
   } else {
-    const output = (of: OutputTarget): Output | null =>
-      of.kind === "path" || of.kind === "file" ? { to: ownOutput(openOutput(of)), ...newPipe("write") } : null;
-    const ownOutput = (output: OpenOutput): OpenOutput => {
-      own(output.fd);
-      return output;
+    const output = (of: OutputTarget): Output | null => {
+      if (of.kind !== "path" && of.kind !== "file") return null;
+      const to = openOutput(of);
+      own(to.fd);
+      const ends = newPipe("write");
+      if (to.kind === "fifo") for (const fd of [to.fd, ends.inner]) enlargePipe(fd, PIPE_BYTES);
+      return { to, ...ends };
     };
     out = output(target);
     err = output(errorTarget);
