@@ -2,9 +2,10 @@
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { removeCgroups } from "../docker/cgroups.ts";
+import { shimBinary } from "../shim/harness.ts";
 import { daemonOf, removeLeftovers } from "../support/daemon.ts";
 
 const run = promisify(execFile);
@@ -62,7 +63,7 @@ export async function startRelease(release: Release): Promise<OldOrNew> {
   // Kept open by a process, so that a daemon can be started again in the same mounts.
   const holder = spawn(
     "unshare",
-    ["--mount", "--propagation", "private", "sh", "-euc", mountAll, "sh", dir, rootOf(release), join(top, "dist/bin")],
+    ["--mount", "--propagation", "private", "sh", "-euc", mountAll, "sh", dir, rootOf(release), dirname(shimBinary)],
     {
       stdio: ["pipe", "pipe", "inherit"],
     },
@@ -76,7 +77,11 @@ export async function startRelease(release: Release): Promise<OldOrNew> {
     const [file = "", ...rest] = inside("ctr", "--address", address, "--namespace", namespace, ...args);
     return run(file, rest, { maxBuffer: 16 << 20 }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
-      (error: Outcome) => error,
+      // A daemon that has died says why in its log, which goes with its directory.
+      ({ code, stdout, stderr }: Outcome) =>
+        daemon.pid !== 0 && stderr.includes("connection refused")
+          ? { code, stdout, stderr: `${stderr}\n${daemon.log().slice(-4000)}` }
+          : { code, stdout, stderr },
     );
   };
   writeFileSync(join(dir, "config.toml"), configText(dir, state, address));
