@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { silent } from "@berth/base";
+import { killLaunch } from "../../packages/runtime/src/launched-processes.ts";
 import { type Launcher, startLauncher } from "../../packages/runtime/src/launcher.ts";
 
 const program = resolve(import.meta.dirname, "../../dist/bin/berth-launch");
@@ -46,7 +47,7 @@ for (const [name, path] of [
   describe(`commands with ${name}`, () => {
     let launcher: Launcher;
     before(() => {
-      launcher = startLauncher(path, silent);
+      launcher = startLauncher(path, "/run/launcher-test", silent);
     });
     after(() => launcher.close());
     const sh = (script: string, more: object = {}) =>
@@ -116,7 +117,7 @@ for (const [name, path] of [
 
 describe("a launcher that dies", () => {
   it("fails what is under way, and what comes after is run by ourselves and then by another", async () => {
-    const launcher = startLauncher(program, silent);
+    const launcher = startLauncher(program, "/run/launcher-test", silent);
     const echo = () => launcher.run({ file: "/bin/echo", args: ["a"], env, timeoutMs });
     try {
       await echo();
@@ -132,7 +133,7 @@ describe("a launcher that dies", () => {
     }
   });
   it("is done without where it cannot be started at all", async () => {
-    const launcher = startLauncher("/no/such/launcher", silent);
+    const launcher = startLauncher("/no/such/launcher", "/run/launcher-test", silent);
     const echo = () => launcher.run({ file: "/bin/echo", args: ["a"], env, timeoutMs });
     await echo().catch((error: { kind?: string }) => assert.equal(error.kind, "unavailable"));
     assert.equal((await echo()).stdout.toString(), "a\n");
@@ -149,7 +150,7 @@ describe("berthd that is killed", () => {
         "--input-type=module",
         "-e",
         `import { startLauncher } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launcher.ts"))};
-         const launcher = startLauncher(${JSON.stringify(program)}, console);
+         const launcher = startLauncher(${JSON.stringify(program)}, ${JSON.stringify(folder)}, console);
          const script = "echo $PPID $$ > ${folder}/new; mv ${folder}/new ${folder}/pids; exec sleep 100";
          await launcher.run({ file: "/bin/sh", args: ["-c", script], env: process.env, timeoutMs: 60000 });`,
       ],
@@ -166,6 +167,39 @@ describe("berthd that is killed", () => {
       assert.ok(isAlive(sleeper), "what it had launched has gone");
       process.kill(sleeper, "SIGKILL");
     } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+  it("does not get launched what its launcher had not come to", async () => {
+    const folder = mkdtempSync("/tmp/berth-launch-");
+    const owner = spawn(
+      process.execPath,
+      [
+        "--input-type=module",
+        "-e",
+        `import { readFileSync } from "node:fs";
+         import { startLauncher } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launcher.ts"))};
+         const launcher = startLauncher(${JSON.stringify(program)}, ${JSON.stringify(folder)}, console);
+         const command = (file, args) => ({ file, args, env: { BERTH_LAUNCH: "a-launch" }, timeoutMs: 60000 });
+         await launcher.run(command("/bin/true", []));
+         const pid = readFileSync("/proc/self/task/" + process.pid + "/children", "utf8").trim();
+         process.kill(Number(pid), "SIGSTOP");
+         void launcher.run(command("/bin/touch", [${JSON.stringify(join(folder, "launched"))}]));
+         await launcher.run(command("/bin/sleep", [console.log(pid)]));`,
+      ],
+      { stdio: ["ignore", "pipe", "inherit"] },
+    );
+    try {
+      const [text] = (await once(owner.stdout, "data")) as [Buffer];
+      const launcher = Number(text.toString());
+      const ended = once(owner, "exit");
+      owner.kill("SIGKILL");
+      await ended;
+      await killLaunch("a-launch", folder);
+      assert.ok(!isAlive(launcher), "the launcher is still there");
+      assert.ok(!existsSync(join(folder, "launched")), "it was launched nevertheless");
+    } finally {
+      owner.kill("SIGKILL");
       rmSync(folder, { recursive: true });
     }
   });

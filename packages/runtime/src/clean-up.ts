@@ -28,7 +28,7 @@ export async function killShim(context: Context, bundle: Bundle, journal: Journa
   if (address !== "" && context.registry.isShared(address, bundle.namespace, bundle.id)) return;
   const wasKnown = journal.shimProcess !== null && signalProcess(journal.shimProcess, 9);
   // A launch that was cut short may have left its helper, or a shim that has told nobody its pid.
-  if (!wasKnown && journal.launchId !== "") await killLaunch(journal.launchId);
+  if (!wasKnown && journal.launchId !== "") await killLaunch(journal.launchId, context.layout.state);
   if (address !== "") removeSocket(address);
 }
 

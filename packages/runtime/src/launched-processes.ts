@@ -6,9 +6,29 @@ import { identify, type ProcessIdentity, signalProcess } from "./process-identit
 export const LAUNCH_VARIABLE = "BERTH_LAUNCH";
 const AT_ONCE = 32;
 
+/** In the environment of berth-launch: whose it is, by state directory, and which process started it. */
+const LAUNCHER_VARIABLE = "BERTH_LAUNCHER";
+const OWNER_VARIABLE = "BERTH_LAUNCHER_OWNER";
+
+const owner = (): string => {
+  const self = identify(process.pid);
+  return `${process.pid}/${self?.startTime ?? ""}`;
+};
+
+/** The environment that a launcher is started with. */
+export const launcherEnvironment = (state: string): NodeJS.ProcessEnv => ({
+  PATH: process.env.PATH,
+  [LAUNCHER_VARIABLE]: state,
+  [OWNER_VARIABLE]: owner(),
+});
+
 /** The processes whose environment names this launch. */
-export async function processesOfLaunch(launchId: string): Promise<ProcessIdentity[]> {
-  const wanted = Buffer.from(`${LAUNCH_VARIABLE}=${launchId}`, "latin1");
+export const processesOfLaunch = (launchId: string): Promise<ProcessIdentity[]> =>
+  processesWith([`${LAUNCH_VARIABLE}=${launchId}`], null);
+
+async function processesWith(entries: readonly string[], without: string | null): Promise<ProcessIdentity[]> {
+  const wanted = entries.map((entry) => Buffer.from(entry, "latin1"));
+  const unwanted = without === null ? null : Buffer.from(without, "latin1");
   const pids = (await readdir("/proc")).filter((name) => /^[0-9]+$/.test(name)).map(Number);
   const found: ProcessIdentity[] = [];
   for (let at = 0; at < pids.length; at += AT_ONCE) {
@@ -16,7 +36,8 @@ export async function processesOfLaunch(launchId: string): Promise<ProcessIdenti
       pids.slice(at, at + AT_ONCE).map(async (pid) => {
         // Gone, or a kernel thread: none of ours.
         const environment = await readFile(`/proc/${pid}/environ`).catch(() => null);
-        if (environment === null || !holds(environment, wanted)) return;
+        if (environment === null || !wanted.every((entry) => holds(environment, entry))) return;
+        if (unwanted !== null && holds(environment, unwanted)) return;
         const identity = identify(pid);
         if (identity !== null && pid !== process.pid) found.push(identity);
       }),
@@ -25,12 +46,21 @@ export async function processesOfLaunch(launchId: string): Promise<ProcessIdenti
   return found;
 }
 
-/** Kills what a launch has left, again and again until a look finds nothing: they may fork meanwhile. */
-export async function killLaunch(launchId: string): Promise<number> {
+/**
+ * Kills what a launch has left, again and again until a look finds nothing: they may fork meanwhile. The launcher of a
+ * supervisor that was killed goes first, for it may have been asked and not have launched yet.
+ */
+export async function killLaunch(launchId: string, state: string): Promise<number> {
+  const mine = `${OWNER_VARIABLE}=${owner()}`;
+  await killAll(() => processesWith([`${LAUNCHER_VARIABLE}=${state}`], mine));
+  return await killAll(() => processesOfLaunch(launchId));
+}
+
+async function killAll(look: () => Promise<ProcessIdentity[]>): Promise<number> {
   let killed = 0;
   // Bounded, because a process in an uninterruptible sleep cannot be waited for.
   for (let round = 0; round < 20; round++) {
-    const alive = await processesOfLaunch(launchId);
+    const alive = await look();
     if (alive.length === 0) break;
     for (const one of alive) if (signalProcess(one, 9)) killed++;
   }

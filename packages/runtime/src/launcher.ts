@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { deadlineExceeded, type Log, messageOf, unavailable } from "@berth/base";
+import { launcherEnvironment } from "./launched-processes.ts";
 import { type Command, type CommandResult, runCommand } from "./run-command.ts";
 
 export type RunCommand = (command: Command) => Promise<CommandResult>;
@@ -17,6 +18,8 @@ export interface Launcher {
 /** Its descriptor of our socket. */
 const CHANNEL = 3;
 const PREFIX = 8;
+/** How long the end of a command that was given up is waited for. */
+const GONE_MS = 2_000;
 
 interface Reply {
   readonly id: number;
@@ -32,16 +35,16 @@ interface Waiting {
   readonly command: Command;
 }
 
-/** With null there is no such program: every command is run by ourselves. */
-export function startLauncher(program: string | null, log: Log): Launcher {
+/** With null there is no such program: every command is run by ourselves. `state` tells launchers of two berthds apart. */
+export function startLauncher(program: string | null, state: string, log: Log): Launcher {
   if (program === null) return { run: runCommand, close: async () => undefined };
-  let helper: Helper | null = new Helper(program, log);
+  let helper: Helper | null = new Helper(program, state, log);
   let closed = false;
   return {
     run(command) {
       if (helper?.over) {
         // One that never did anything will not do better the next time.
-        helper = helper.served && !closed ? new Helper(program, log) : null;
+        helper = helper.served && !closed ? new Helper(program, state, log) : null;
         return runCommand(command);
       }
       return helper === null ? runCommand(command) : helper.run(command);
@@ -66,13 +69,13 @@ class Helper {
   /** Has answered at least once. */
   served = false;
 
-  constructor(program: string, log: Log) {
+  constructor(program: string, state: string, log: Log) {
     this.#log = log;
     this.#child = spawn(program, [], {
       // Away from our terminal: an interrupt is for us, and we tell it.
       detached: true,
       cwd: "/",
-      env: { PATH: process.env.PATH },
+      env: launcherEnvironment(state),
       stdio: ["ignore", "ignore", "inherit", "pipe"],
     });
     this.#socket = this.#child.stdio[CHANNEL] as Socket;
@@ -95,10 +98,17 @@ class Helper {
     signal?.throwIfAborted();
     const id = ++this.#last;
     const { promise, resolve, reject } = Promise.withResolvers<CommandResult>();
-    const cancel = (reason: Error) => {
-      if (!this.#waiting.delete(id)) return;
+    let reason: Error | null = null;
+    let late: NodeJS.Timeout | undefined;
+    // Told once the command is gone, so that whoever cleans up after it finds all that it has left.
+    const cancel = (why: Error) => {
+      if (reason !== null || !this.#waiting.has(id)) return;
+      reason = why;
       this.#send({ id, cancel: true });
-      reject(reason);
+      late = setTimeout(() => {
+        this.#waiting.delete(id);
+        reject(why);
+      }, GONE_MS);
     };
     const timer = setTimeout(
       () => cancel(deadlineExceeded(`${file} ${args.at(-1) ?? ""} took longer than ${timeoutMs} ms`)),
@@ -119,8 +129,13 @@ class Helper {
       },
       input ?? undefined,
     );
-    return promise.finally(() => {
+    const outcome = promise.then(
+      (result) => (reason === null ? result : Promise.reject(reason)),
+      (error: unknown) => Promise.reject(reason ?? error),
+    );
+    return outcome.finally(() => {
       clearTimeout(timer);
+      clearTimeout(late);
       signal?.removeEventListener("abort", abort);
       if (this.#waiting.size === 0) this.#socket.unref();
     });

@@ -61,7 +61,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const socketDir = join(options.state, "s");
   // Each supervisor has its shims' sockets to itself, where their paths (64 hex digits below) fit into an address.
   if (socketDir.length <= MAX_SOCKET_DIR) environment[SOCKET_DIR_VARIABLE] = socketDir;
-  const launcher = startLauncher(options.launcher ?? null, log);
+  const launcher = startLauncher(options.launcher ?? null, layout.state, log);
   const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment, run: launcher.run };
   const context: Context = {
     layout,
