@@ -1,6 +1,6 @@
 // io.containerd.cgroups.v2.Metrics from the files of cgroup v2.
 import type { Init } from "@berth/proto";
-import type { IOEntry, Metrics, PSIStats } from "@berth/proto/io/containerd/cgroups/v2";
+import type { IOEntry, Metrics, PSIStats, RdmaEntry } from "@berth/proto/io/containerd/cgroups/v2";
 import { parseKeyed, parseNumber, type ReadFile } from "./cgroup-files.ts";
 
 /** memory.stat's names for the fields of MemoryStat; a field that is not listed has its own name. */
@@ -44,6 +44,7 @@ export function metricsV2(read: ReadFile, hugePageSizes: readonly string[]): Ini
     pids: { current: parseNumber(read("pids.current")), limit: parseNumber(read("pids.max")) },
     cpu: cpu(read),
     memory: memory(read),
+    rdma: { current: parseRdma(read("rdma.current")), limit: parseRdma(read("rdma.max")) },
     io: { usage: parseIo(read("io.stat")), psi: parsePressure(read("io.pressure")) },
     hugetlb: hugePageSizes.map((pagesize) => ({
       current: parseNumber(read(`hugetlb.${pagesize}.current`)),
@@ -116,6 +117,22 @@ export function parseIo(text: string | null): Init<IOEntry>[] {
       rios: of("rios"),
       wios: of("wios"),
     });
+  }
+  return out;
+}
+
+/** `mlx4_0 hca_handle=2 hca_object=max`; no limit is the largest number of 32 bits. */
+export function parseRdma(text: string | null): Init<RdmaEntry>[] {
+  const out: Init<RdmaEntry>[] = [];
+  for (const line of (text ?? "").split("\n")) {
+    const [device = "", ...words] = line.trim().split(" ");
+    if (words.length === 0) continue;
+    const of = (key: string): number => {
+      const word = words.find((candidate) => candidate.startsWith(`${key}=`));
+      const value = parseNumber(word === undefined ? null : word.slice(key.length + 1));
+      return value > 0xffff_ffffn ? 0xffff_ffff : Number(value);
+    };
+    out.push({ device, hcaHandles: of("hca_handle"), hcaObjects: of("hca_object") });
   }
   return out;
 }

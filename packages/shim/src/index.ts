@@ -4,7 +4,7 @@ export { bundleAt } from "./bundle.ts";
 export { parseBundleConfig } from "./bundle-config.ts";
 export { type Cgroup, locateCgroup, parseProcCgroup } from "./cgroup-path.ts";
 export { metricsV1, parseBlkio } from "./cgroup-v1-metrics.ts";
-export { metricsV2, parseIo, parsePressure } from "./cgroup-v2-metrics.ts";
+export { metricsV2, parseIo, parsePressure, parseRdma } from "./cgroup-v2-metrics.ts";
 export { createEventQueue, type EventQueue, type QueuedEvent } from "./event-queue.ts";
 export { type ExitRecord, parseExitRecord } from "./exit-record.ts";
 export { type Flags, parseFlags } from "./flags.ts";

@@ -9,6 +9,7 @@ import {
   parseMountinfo,
   parsePressure,
   parseProcCgroup,
+  parseRdma,
 } from "@berth/shim";
 
 /** Written by hand in the format of cgroup v1; memory and cpuacct figures are from a live root cgroup (Linux 6.18). */
@@ -78,6 +79,12 @@ describe("cgroup v2 metrics", () => {
     assert.equal(parseIo(v2["io.stat"] ?? null)[0]?.rbytes, 90112n);
     assert.equal(parsePressure(v2["cpu.pressure"] ?? null)?.some?.avg10, 0.12);
     assert.equal(parsePressure(null), null);
+    // The example of cgroup-v2.rst.
+    assert.deepEqual(parseRdma("mlx4_0 hca_handle=2 hca_object=2000\nocrdma1 hca_handle=3 hca_object=max\n"), [
+      { device: "mlx4_0", hcaHandles: 2, hcaObjects: 2000 },
+      { device: "ocrdma1", hcaHandles: 3, hcaObjects: 0xffff_ffff },
+    ]);
+    assert.deepEqual(parseRdma(null), []);
   });
 });
 
