@@ -134,7 +134,7 @@ export const shimCommands: Target = {
 /** A start that succeeded has left a shim: it is the only process of this name. */
 async function endShim(top: string, what: string): Promise<void> {
   const shims = () => processesNaming(top).filter(({ command }) => command.includes("start"));
-  assert.equal(shims().length, 1, `one shim: ${what}`);
+  assert.equal(shims().length, 1, `one shim: ${what}: ${JSON.stringify(shims())}`);
   for (const { pid } of shims()) process.kill(pid, "SIGTERM");
   for (const end = performance.now() + HANG_MS; shims().length > 0; ) {
     assert.ok(performance.now() < end, `the shim ends when it is told to: ${what}`);

@@ -2,7 +2,7 @@
 // connect, and paths that cannot be opened.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { kindOf, messageOf } from "@berth/base";
@@ -10,7 +10,8 @@ import { packAny, typeUrls } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import { encodeFrame } from "@berth/ttrpc";
 import { type LiveShim, startShim } from "../fuzz/live-shim.ts";
-import { ociProcess } from "../support/bundle.ts";
+import { makeBundle, ociProcess, ociSpec } from "../support/bundle.ts";
+import { processesNaming } from "../support/leftovers.ts";
 import { until } from "./harness.ts";
 
 const spec = { typeUrl: typeUrls.process, value: new TextEncoder().encode(JSON.stringify(ociProcess(["true"]))) };
@@ -126,6 +127,19 @@ describe("what cannot be opened", () => {
     }
     await shim.check();
   });
+});
+
+it("a start that cannot leave its address in the bundle leaves no shim", async () => {
+  await using shim = await startShim("release");
+  const bundle = makeBundle(join(shim.top, "other"), ociSpec({ args: ["true"] }));
+  mkdirSync(join(bundle, "address"));
+  const flags = ["-namespace", "fuzz", "-id", "other", "-address", "", "-publish-binary", "/bin/false"];
+  const env = { ...process.env, BERTH_SHIM_SOCKET_DIR: dirname(shim.path) };
+  const result = spawnSync(shim.binary, [...flags, "start"], { cwd: bundle, env, timeout: 20_000, encoding: "utf8" });
+  assert.equal(result.status, 1);
+  assert.match(result.stderr, /address": is a directory\n$/);
+  await until(() => processesNaming(shim.top).every(({ pid }) => pid === shim.pid));
+  await shim.check();
 });
 
 describe("an exec", () => {

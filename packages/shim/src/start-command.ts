@@ -8,6 +8,7 @@ import {
   Fd,
   fork,
   isCode,
+  kill,
   listenUnix,
   O,
   open,
@@ -37,6 +38,7 @@ import { socketPath } from "./socket-address.ts";
 import { socketDirectory } from "./socket-directory.ts";
 
 const MAX_OOM_SCORE = 1000;
+const SIGKILL = 9;
 
 /**
  * Prints the address and ends, in the caller's process; in the other one it returns with the server set up. `directory`
@@ -70,17 +72,21 @@ export function startCommand(flags: Flags, directory: string): void {
   const debug = flags.debug || (input.bootstrap?.logLevel ?? 0) < 0;
   const debugPath = named(flags.debugSocket, "debug");
   const debugListener = debug || flags.debugSocket !== "" ? listenOrFind(debugPath) : null;
+  let child = 0;
   try {
     const { options } = input;
     // What the process is born with, before it is born: the parent does not live long enough to be harmed.
     if (env("SCHED_CORE")) takeCore();
     if (options?.shimCgroup) joinShimCgroup(options.shimCgroup);
     raiseOomScore();
-    if (fork() !== 0) {
+    child = fork();
+    if (child !== 0) {
       reply();
       return;
     }
   } catch (error) {
+    // Nobody will hear of it: it must not stay behind.
+    if (child !== 0) kill(child, SIGKILL);
     unlink(path, { force: true });
     if (debugListener !== null) unlink(debugPath, { force: true });
     throw error;
