@@ -68,7 +68,7 @@ const passwd = "root:x:0:0:root:/root:/bin/sh\nuser:x:1000:1000::/:\n";
 
 const nearlyFilter = nearly(['labels."a b"==x,name~=^[a-z]+$', "id!=1", 'name~="(a|b)*c{1,3}"', "topic~=/tasks/.*"]);
 
-const parsers: readonly Parser[] = [
+export const parsers: readonly Parser[] = [
   {
     name: "cgroup v1 metrics",
     input: cgroupFile,
@@ -173,7 +173,7 @@ const parsers: readonly Parser[] = [
   { name: "a signal", input: nearly(["SIGKILL", "9", "RTMIN+3"]), parse: (_bytes, text) => parseSignal(text) },
 ];
 
-async function feed(parser: Parser, bytes: Uint8Array): Promise<void> {
+export async function feed(parser: Parser, bytes: Uint8Array): Promise<void> {
   const started = performance.now();
   const shown = () => `${parser.name}: ${Buffer.from(bytes).toString("base64").slice(0, 600)}`;
   try {
