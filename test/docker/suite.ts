@@ -163,11 +163,12 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
 
     for (const driver of ["json-file", "local"])
       it(`logs and logs -f with the log driver ${driver}`, async () => {
-        const script = "echo one; echo two >&2; until [ -e /go ]; do usleep 10000; done; echo three; printf four >&2";
+        const ending = "trap 'echo three; printf four >&2; exit' USR1";
+        const script = `${ending}; echo one; echo two >&2; while :; do usleep 10000; done`;
         await detached("logs", "--log-driver", driver, image, "sh", "-c", script);
         const follower = docker.start("logs", "-f", "logs");
         await follower.said("one\n");
-        await docker.ok("exec", "logs", "touch", "/go");
+        await docker.ok("kill", "--signal=USR1", "logs");
         const followed = await follower.ended;
         assert.deepEqual([followed.code, followed.stdout], [0, "one\nthree\n"]);
         // dockerd 20.10 may end a follower before a last line that has no end.
