@@ -94,7 +94,8 @@ export const eventOrder = area("events", [
       }
     };
     await Promise.all(Array.from({ length: 8 }, worker));
-    for (let n = 1; n <= storm; n++) await w.events.until(box.id, `exit s${n}`);
+    await box.down();
+    await w.events.until(box.id, "delete"); // the last of all
     const seen = new Map<string, string[]>();
     for (const { topic, event } of w.events.of(box.id)) {
       const id = String(topic === "/tasks/exit" ? event.id : event.execId);
