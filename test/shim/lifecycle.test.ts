@@ -75,7 +75,8 @@ describe("a container's life", { timeout: 60_000 }, () => {
         /container not created/,
       );
       // The shell must have set its trap: a signal before that is ignored by an init.
-      await until(() => (caught(pid) & 0x4000n) !== 0n);
+      // And it must be the shell's: runc's init, which it was just now, catches every signal.
+      await until(() => readFileSync(`/proc/${pid}/comm`, "utf8") === "sh\n" && (caught(pid) & 0x4000n) !== 0n);
       await task.kill({ id, signal });
       assert.equal((await task.wait({ id })).exitStatus, status);
       await task.delete({ id });
