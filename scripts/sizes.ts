@@ -25,6 +25,7 @@ const programs: readonly { name: string; version: string[] }[] = [
   { name: "containerd-shim-berth-v2", version: ["-v"] },
   { name: "berth", version: ["--help"] },
   { name: "berth-unpack", version: ["--help"] },
+  { name: "berth-launch", version: ["--help"] },
 ];
 
 function startMs(path: string, args: readonly string[]): number {
