@@ -1,7 +1,6 @@
 // What a shim keeps after a long life: nothing. Counts are lower in the normal tier.
 import assert from "node:assert/strict";
 import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
-import { join } from "node:path";
 import { it } from "node:test";
 import { fakeRuntime } from "../fuzz/live-shim.ts";
 import { openDaemon, type Shim, until } from "./harness.ts";

@@ -12,9 +12,11 @@ export const collectGarbage = (): void => native.collectGarbage();
 export function tidyAfter(ms: number): () => void {
   let pending: Timer | null = null;
   return () => {
-    pending ??= setTimer(() => {
+    if (pending !== null) return;
+    pending = setTimer(() => {
       pending = null;
       collectGarbage();
-    }, ms).unref();
+    }, ms);
+    pending.unref();
   };
 }
