@@ -25,7 +25,7 @@ const steps: [name: string, command: string, args: string[]][] = [
   ["layers", node, ["scripts/layers.ts"]],
   ["generated code", node, ["scripts/generate.ts", "--check"]],
   ["sizes", node, ["scripts/sizes.ts"]],
-  ["unit tests", node, ["--test", "--test-reporter=dot", ...unitTests]],
+  ["unit tests", node, ["--test", "--test-concurrency=2", "--test-reporter=dot", ...unitTests]],
 ];
 
 function run(command: string, args: readonly string[]): Promise<{ status: number; output: string }> {
