@@ -9,6 +9,7 @@ import { makeRootfs } from "../test/support/bundle.ts";
 import { startContainerd } from "../test/support/containerd.ts";
 import { measureWithCrun } from "./bench/crun.ts";
 import { memoryOf, processesOf } from "./bench/memory.ts";
+import { measureShims, p99 } from "./bench/shims.ts";
 import { format, interleave, ratios, type Sample, sample } from "./bench/statistics.ts";
 import { measureThroughput } from "./bench/throughput.ts";
 import { writeBusyboxImage } from "./busybox-image.ts";
@@ -127,6 +128,22 @@ try {
   };
   const start = await interleave(rounds, { ours: () => launch(ownShim), theirs: () => launch(goShim) });
   row("shim `start` to a ready socket", "ms", start.ours, start.theirs, "");
+
+  // Both shims under one containerd.
+  const [execs, together] = quick ? [40, 5] : [1000, 100];
+  const figures = await measureShims({ ours: ownShim, theirs: goShim }, execs, together);
+  row("exec through containerd, by shim", "ms", figures.execMs.ours, figures.execMs.theirs, "≤ 0.8×");
+  row("the same, the slowest of a hundred", "ms", [p99(figures.execMs.ours)], [p99(figures.execMs.theirs)], "");
+  const rate = figures.execsPerSecondPerCore;
+  row("execs a second and core, four at a time", "", [rate.ours], [rate.theirs], "≥ 1×");
+  const after = figures.afterExecs;
+  row(`shim RSS after ${execs} execs`, "MB", [after.ours.rss / 1024], [after.theirs.rss / 1024], "≤ 2.8 MB");
+  for (const key of ["rss", "pss", "uss"] as const) {
+    const [mine, others] = [figures.together.ours, figures.together.theirs].map((list) =>
+      list.map((entry) => entry[key] / 1024),
+    ) as [number[], number[]];
+    row(`shim ${key.toUpperCase()}, ${together} containers`, "MB", mine, others, "");
+  }
 
   // A container's output.
   const [mib, times] = quick ? [64, 1] : [1024, 5];
