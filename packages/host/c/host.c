@@ -7,9 +7,6 @@
 #include <unistd.h>
 #include "host.h"
 
-// The most that a program's heap may hold; over it an allocation throws. No berth program needs a tenth of it: this
-// bounds what a hostile peer can make us keep.
-#define HEAP_LIMIT ((size_t)256 << 20)
 // Bytes allocated before the first collection of cycles; most garbage is freed at once by reference counts.
 #define GC_THRESHOLD ((size_t)512 << 10)
 // Of the main thread's stack (8 MiB by default); deeper recursion throws.
@@ -18,7 +15,7 @@
 #define INTERNAL_ERROR 70
 
 // Every C file's table. An optional one is declared weak: it is there when its file is linked.
-#define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(terminal) X(bytes) X(tree)
+#define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(terminal) X(bytes) X(errors) X(cgroup_lock) X(tree)
 extern const struct table tree_table __attribute__((weak));
 #define DECLARE(area) extern const struct table area##_table;
 EACH_TABLE(DECLARE)
@@ -113,29 +110,12 @@ CALL(call_setUncaught) {
 CALL(call_collectGarbage) {
   UNUSED;
   JS_RunGC(JS_GetRuntime(ctx));
-  malloc_trim(0); // gives back free pages inside the heap too, not only at its end
+  heap_trim();
   return JS_UNDEFINED;
-}
-
-CALL(call_errorName) {
-  UNUSED;
-  int error;
-  if (!int_argument(ctx, argv[0], &error)) return JS_EXCEPTION;
-  const char *name = strerrorname_np(error);
-  return JS_NewString(ctx, name != NULL ? name : "EUNKNOWN");
-}
-
-CALL(call_errorText) {
-  UNUSED;
-  int error;
-  if (!int_argument(ctx, argv[0], &error)) return JS_EXCEPTION;
-  const char *text = strerrordesc_np(error);
-  return JS_NewString(ctx, text != NULL ? text : "unknown error");
 }
 
 static const JSCFunctionListEntry host_rows[] = {
   ROW(argv, 0), ROW(environ, 0), ROW(env, 1), ROW(exit, 1), ROW(setUncaught, 1), ROW(collectGarbage, 0),
-  ROW(errorName, 1), ROW(errorText, 1),
 };
 TABLE(host);
 
@@ -222,7 +202,11 @@ static JSRuntime *new_runtime(void) {
   return JS_NewRuntime2(&functions, NULL);
 }
 #else
-static JSRuntime *new_runtime(void) { return JS_NewRuntime(); }
+#ifdef __SANITIZE_ADDRESS__
+static JSRuntime *new_runtime(void) { return JS_NewRuntime(); } // the sanitizer watches the C library's
+#else
+static JSRuntime *new_runtime(void) { return JS_NewRuntime2(&heap_functions, NULL); }
+#endif
 #endif
 
 static JSContext *new_context(JSRuntime *rt) {
@@ -258,21 +242,11 @@ static void evaluate_program(JSContext *ctx) {
   } else JS_FreeValue(ctx, result);
 }
 
-static void lean_malloc(void) {
-#ifdef M_TOP_PAD
-  mallopt(M_ARENA_MAX, 1);
-  mallopt(M_TOP_PAD, 32 << 10); // asked for in one go; pages that are not touched cost nothing
-  mallopt(M_TRIM_THRESHOLD, 64 << 10);
-  mallopt(M_MMAP_THRESHOLD, 64 << 10);
-#endif
-}
-
 int main(int count, char **list) {
   argument_count = count;
   arguments = list;
   uncaught_handler = JS_UNDEFINED;
   signal(SIGPIPE, SIG_IGN);
-  lean_malloc();
   JSRuntime *rt = new_runtime();
   if (rt == NULL) return INTERNAL_ERROR;
   JS_SetMemoryLimit(rt, HEAP_LIMIT);

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include "quickjs.h"
 
 #define CALL(name) static JSValue name(JSContext *ctx, JSValueConst self, int argc, JSValueConst *argv)
@@ -39,6 +40,15 @@ JSValue copied_bytes(JSContext *ctx, const void *bytes, size_t length);
 // A Uint8Array that takes over memory from js_malloc.
 JSValue owned_bytes(JSContext *ctx, uint8_t *bytes, size_t length);
 JSValue int_array(JSContext *ctx, const int64_t *values, int count);
+
+// The most that a program's heap may hold; over it an allocation throws. No berth program needs a tenth of it: this
+// bounds what a hostile peer can make us keep.
+#define HEAP_LIMIT ((size_t)256 << 20)
+
+// heap.c
+extern const JSMallocFunctions heap_functions;
+// Gives free pages back to the kernel.
+void heap_trim(void);
 
 // loop.c
 extern int loop_fd;

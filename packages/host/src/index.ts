@@ -1,4 +1,5 @@
 export { hex, randomBytes, sha256 } from "./bytes.ts";
+export { readyCgroupLock } from "./cgroup-lock.ts";
 export { monotonic, now } from "./clock.ts";
 export {
   bytesWaiting,

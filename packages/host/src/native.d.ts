@@ -15,6 +15,8 @@ declare module "berth:native" {
     exit(code: number): never;
     setUncaught(handler: (error: unknown) => void): void;
     collectGarbage(): void;
+
+    // errors.c
     errorName(errno: number): string;
     errorText(errno: number): string;
 
@@ -56,6 +58,11 @@ declare module "berth:native" {
     signalAdd(signalfd: number, signal: number): Result;
     /** The next signal's number; -EAGAIN when there is none. */
     signalRead(signalfd: number): Result;
+
+    // cgroup_lock.c
+    /** Takes the descriptor over. Microseconds between. */
+    cgroupLockKeep(fd: number, between: number, times: number): Result;
+    cgroupLockLeave(): Result;
 
     // spawn.c
     /** [pid, pidfd], or -errno. fds[i] becomes descriptor i in the child; -1 is /dev/null. */

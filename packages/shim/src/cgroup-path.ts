@@ -50,3 +50,11 @@ function below(mount: MountEntry, path: string): string {
   const inside = mount.root !== "/" && path.startsWith(mount.root) ? path.slice(mount.root.length) : path;
   return inside === "/" || inside === "" ? mount.mountPoint : `${mount.mountPoint}${inside}`;
 }
+
+/** The file of a cgroup that takes thread ids; null where there is none. Which hierarchy of cgroup v1 does not matter. */
+export function threadsFile(cgroup: Cgroup | null): string | null {
+  if (cgroup === null) return null;
+  if (cgroup.version === 2) return `${cgroup.directories[""]}/cgroup.threads`;
+  const [directory] = Object.values(cgroup.directories);
+  return directory === undefined ? null : `${directory}/tasks`;
+}

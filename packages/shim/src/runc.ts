@@ -14,6 +14,7 @@ import {
   writeFile,
 } from "@berth/host";
 import type { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
+import { cgroupMoveAhead } from "./cgroup-moves.ts";
 import { killError, outputOf, type RuntimeFailure, reasonOf, runtimeError } from "./runtime-error.ts";
 import { reasonOfSystem } from "./system-reason.ts";
 
@@ -93,6 +94,7 @@ export function createRunc(config: RuncConfig): Runc {
   /** Runs with the container's stdio; throws the runtime's reason as a plain error. */
   const withStdio = async (logFile: string, stdio: RuntimeStdio, args: readonly string[]): Promise<void> => {
     const before = logSince(logFile, 0).length;
+    using _ahead = cgroupMoveAhead();
     const child = launch(() =>
       spawn({ ...base(), argv: argvOf(logFile, args), stdin: stdio.stdin, stdout: stdio.stdout, stderr: stdio.stderr }),
     );

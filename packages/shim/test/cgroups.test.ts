@@ -10,6 +10,7 @@ import {
   parsePressure,
   parseProcCgroup,
   parseRdma,
+  threadsFile,
 } from "@berth/shim";
 
 /** Written by hand in the format of cgroup v1; memory and cpuacct figures are from a live root cgroup (Linux 6.18). */
@@ -114,4 +115,18 @@ describe("where a cgroup is", () => {
     assert.equal(locateCgroup(parseProcCgroup("0::/docker/1/a\n"), mounts)?.directories[""], "/sys/fs/cgroup/a");
   });
   it("nothing mounted: there is none", () => assert.equal(locateCgroup(parseProcCgroup("0::/a\n"), []), null));
+});
+
+describe("the file that moves a thread", () => {
+  it("is tasks of any hierarchy of cgroup v1, cgroup.threads of v2", () => {
+    assert.equal(
+      threadsFile({ version: 1, directories: { pids: "/cg/pids/a", cpu: "/cg/cpu/a" } }),
+      "/cg/pids/a/tasks",
+    );
+    assert.equal(threadsFile({ version: 2, directories: { "": "/cg/a" } }), "/cg/a/cgroup.threads");
+  });
+  it("is not there where nothing is mounted", () => {
+    assert.equal(threadsFile(null), null);
+    assert.equal(threadsFile({ version: 1, directories: {} }), null);
+  });
 });

@@ -14,6 +14,7 @@ import {
   read,
   readdir,
   readText,
+  readyCgroupLock,
   run,
   SystemError,
   signalNumber,
@@ -273,4 +274,36 @@ describe("the loop", () => {
     assert.equal(wrong, 0);
   });
   itLeavesNothing("sees this process with few descriptors", () => assert.ok(readdir("/proc/self/fd").length < 12));
+});
+
+describe("the lock of cgroups", () => {
+  itLeavesNothing("is taken again and again by a thread that names itself, until nobody needs it", async () => {
+    const { read: source, write: tasks } = pipe();
+    using end = source;
+    const first = readyCgroupLock(tasks);
+    const id = text(read(end, 64) ?? new Uint8Array(0));
+    assert.match(id, /^\d+$/);
+    assert.notEqual(Number(id), pid());
+    first[Symbol.dispose]();
+    while ((read(end, 64) ?? "open").length > 0);
+  });
+  itLeavesNothing("is kept for a second user when the first has done", async () => {
+    const [one, two] = [pipe(), pipe()];
+    using endOfOne = one.read;
+    using endOfTwo = two.read;
+    const first = readyCgroupLock(one.write);
+    const second = readyCgroupLock(two.write);
+    while ((read(endOfOne, 64) ?? "open").length > 0); // one thread at a time
+    first[Symbol.dispose]();
+    for (let times = 0; times < 3; times++) assert.ok((read(endOfTwo, 64) ?? "").length > 0);
+    second[Symbol.dispose]();
+    while ((read(endOfTwo, 64) ?? "open").length > 0);
+  });
+  itLeavesNothing("is let go where a write is refused", async () => {
+    const { read: source, write: tasks } = pipe();
+    source.close();
+    const place = `/proc/self/fd/${tasks.number}`;
+    using _held = readyCgroupLock(tasks);
+    while (exists(place)) await nextTurn();
+  });
 });
