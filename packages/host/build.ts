@@ -6,7 +6,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promise
 import { createRequire } from "node:module";
 import { basename, dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
-import { build as bundle, type Plugin } from "esbuild";
+import { bundleProgram } from "./bundle.ts";
 
 const run = promisify(execFile);
 const here = import.meta.dirname;
@@ -143,54 +143,22 @@ async function compiler(): Promise<string> {
   );
 }
 
-const builtIn = /^node:|^(assert|buffer|child_process|crypto|events|fs|net|os|path|stream|util)(\/|$)/;
-
-/** Refuses what does not exist on the host, by name, with the importing file; takes aliases first. */
-const hostModules = (options: ProgramOptions): Plugin => ({
-  name: "host-modules",
-  setup(build) {
-    build.onResolve({ filter: builtIn }, ({ path, importer }) => {
-      const alias = options.alias?.[path];
-      if (alias !== undefined) return { path: alias };
-      const text = `${path} is part of Node and not there on the host: use @berth/host (imported by ${importer})`;
-      return { errors: [{ text }] };
-    });
-    const whole = new Set(options.keepWhole);
-    build.onResolve({ filter: /^\// }, ({ path }) => (whole.has(path) ? { path, sideEffects: true } : null));
-  },
-});
-
 const globalsOf = (variant: Variant): string[] =>
   variant === "asan" || variant === "gc-stress" ? ["error-cause.ts", "index.ts"] : ["index.ts"];
 
-async function bundleModule(options: ProgramOptions, settings: VariantSettings): Promise<Uint8Array> {
-  const result = await bundle({
-    entryPoints: [resolve(options.entry)],
-    inject: globalsOf(options.variant).map((name) => join(here, "src/globals", name)), // evaluated before the entry
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "neutral",
-    // What the engine knows itself; only `using` is lowered. (An older target would turn private fields into weak maps.)
-    target: "es2023",
-    mainFields: ["module", "main"],
-    conditions: ["import"],
-    external: ["berth:native"],
-    minifyIdentifiers: settings.minify,
-    minifySyntax: settings.minify,
-    keepNames: false,
-    legalComments: "none",
-    plugins: [hostModules(options)],
-    logLevel: "silent",
-  }).catch((error: { errors?: readonly { text: string; location?: { file: string; line: number } | null }[] }) => {
-    const lines = (error.errors ?? []).map(
-      (one) => `${one.location?.file ?? ""}:${one.location?.line ?? ""} ${one.text}`,
-    );
-    throw new Error(lines.length > 0 ? `cannot bundle ${options.entry}:\n${lines.join("\n")}` : String(error));
-  });
-  const [file] = result.outputFiles;
-  if (file === undefined) throw new Error(`esbuild gave no output for ${options.entry}`);
-  return file.contents;
+/** The bytecode as data: see c/units.c. */
+function programSource(folder: string, count: number): string {
+  const numbers = Array.from({ length: count }, (_, number) => number);
+  const data = numbers.map(
+    (number) =>
+      `.balign 8\\ncode${number}_start: .incbin \\"${join(folder, String(number))}.bin\\"\\ncode${number}_end: .byte 0\\n`,
+  );
+  return `#include "${join(here, "c/program.h")}"
+__asm__(".pushsection .rodata\\n${data.join("")}.popsection\\n");
+extern const uint8_t ${numbers.map((number) => `code${number}_start[], code${number}_end[]`).join(", ")};
+const struct bytecode program[] = {${numbers.map((number) => `{code${number}_start, code${number}_end}`).join(", ")}};
+const int program_count = ${count};
+`;
 }
 
 /** Builds the program and returns the executable's path. */
@@ -202,18 +170,24 @@ export async function buildProgram(options: ProgramOptions): Promise<string> {
   await mkdir(work, { recursive: true });
   await mkdir(outDir, { recursive: true });
   try {
-    const [tool, compiled, module] = [await compiler(), await compileC(variant), await bundleModule(options, settings)];
-    const script = join(work, `${name}.js`);
-    const bytecode = join(work, `${name}.bin`);
+    const [tool, compiled] = [await compiler(), await compileC(variant)];
+    const inject = globalsOf(variant).map((name) => join(here, "src/globals", name));
+    const { main, units } = await bundleProgram({ ...options, inject, minify: settings.minify });
+    // The names under which stack traces of debug builds have them.
+    const parts = [
+      { kind: "module", what: name, file: options.entry, text: main },
+      ...units.map(({ file, source }) => ({ kind: "unit", what: basename(file, ".ts"), file, text: source })),
+    ];
+    for (const [number, { kind, what, file, text }] of parts.entries()) {
+      const script = join(work, `${number}.js`);
+      await writeFile(script, text);
+      const args = [kind, script, join(work, `${number}.bin`), what, String(settings.strip)];
+      await run(tool, args).catch((error: { stderr?: string }) => {
+        throw new Error(`cannot compile ${file} for the engine:\n${error.stderr ?? error}`);
+      });
+    }
     const source = join(work, "program.c");
-    await writeFile(script, module);
-    await run(tool, [script, bytecode, name, String(settings.strip)]).catch((error: { stderr?: string }) => {
-      throw new Error(`cannot compile ${options.entry} for the engine:\n${error.stderr ?? error}`);
-    });
-    await writeFile(
-      source,
-      `__asm__(".pushsection .rodata\\n.globl program_start, program_end\\n.balign 16\\nprogram_start:\\n.incbin \\"${bytecode}\\"\\nprogram_end:\\n.byte 0\\n.popsection\\n");\n`,
-    );
+    await writeFile(source, programSource(work, parts.length));
     const executable = join(outDir, `.${name}.${randomUUID()}`);
     const { library } = engine(settings.libc);
     await gcc(settings.libc, [...settings.link, source, ...compiled, library, "-lm", "-lpthread", "-o", executable]);

@@ -80,7 +80,10 @@ export async function startShim(variant: Variant = "asan", more: string | null =
   chmodSync(top, 0o711);
   const modules = more === null ? [entry] : [entry, more];
   const main = join(top, "main.ts");
-  writeFileSync(main, modules.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
+  writeFileSync(
+    main,
+    modules.map((path) => `import ${JSON.stringify(path)};\nexport * from ${JSON.stringify(path)};\n`).join(""),
+  );
   const name = "containerd-shim-berth-v2";
   const binary = await buildProgram({ entry: main, name, outDir: top, variant, keepWhole: modules });
   const runtime = join(top, "runtime");

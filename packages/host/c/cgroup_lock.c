@@ -25,6 +25,7 @@ struct round {
 
 // The round that may go on; any other ends at its next step.
 static atomic_int current;
+static int users;
 
 static void *keep(void *opaque) {
   struct round round = *(struct round *)opaque;
@@ -39,7 +40,7 @@ static void *keep(void *opaque) {
   return NULL;
 }
 
-// cgroupLockKeep(fd, microseconds between, times): takes the descriptor over. Ends what an earlier call has begun.
+// cgroupLockKeep(fd, microseconds between, times): takes the descriptor over. Goes on from an earlier call's round.
 CALL(call_cgroupLockKeep) {
   UNUSED;
   int fd, pause, times;
@@ -73,12 +74,14 @@ CALL(call_cgroupLockKeep) {
     close(fd);
     return failure(ctx, error);
   }
+  users++;
   return outcome(ctx, 0);
 }
 
+// Once for each cgroupLockKeep; the last one ends the round.
 CALL(call_cgroupLockLeave) {
   UNUSED;
-  atomic_fetch_add(&current, 1);
+  if (--users == 0) atomic_fetch_add(&current, 1);
   return outcome(ctx, 0);
 }
 

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "host.h"
+#include "program.h"
 
 // Bytes allocated before the first collection of cycles; most garbage is freed at once by reference counts.
 #define GC_THRESHOLD ((size_t)512 << 10)
@@ -19,9 +20,6 @@
 extern const struct table tree_table __attribute__((weak));
 #define DECLARE(area) extern const struct table area##_table;
 EACH_TABLE(DECLARE)
-
-// The module's bytecode, from program.c which the build writes.
-extern const uint8_t program_start[], program_end[];
 
 extern char **environ;
 
@@ -109,6 +107,7 @@ CALL(call_setUncaught) {
 
 CALL(call_collectGarbage) {
   UNUSED;
+  units_forget(ctx);
   JS_RunGC(JS_GetRuntime(ctx));
   heap_trim();
   return JS_UNDEFINED;
@@ -120,15 +119,20 @@ static const JSCFunctionListEntry host_rows[] = {
 TABLE(host);
 
 // One export, an object: the engine makes its functions when they are first used, which a module's exports are not.
-static int fill_native(JSContext *ctx, JSModuleDef *module) {
-  JSValue native = JS_NewObject(ctx);
+static JSValue native;
+
+static void make_native(JSContext *ctx) {
+  native = JS_NewObject(ctx);
 #define FILL(area) \
   if (&area##_table != NULL) JS_SetPropertyFunctionList(ctx, native, area##_table.rows, area##_table.count);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Waddress"
   EACH_TABLE(FILL)
 #pragma GCC diagnostic pop
-  return JS_SetModuleExport(ctx, module, "native", native);
+}
+
+static int fill_native(JSContext *ctx, JSModuleDef *module) {
+  return JS_SetModuleExport(ctx, module, "native", JS_DupValue(ctx, native));
 }
 
 // Rejections without a handler, until the jobs that might add one have run.
@@ -225,8 +229,10 @@ static JSContext *new_context(JSRuntime *rt) {
 }
 
 static void evaluate_program(JSContext *ctx) {
-  JSValue module = JS_ReadObject(ctx, program_start, (size_t)(program_end - program_start), JS_READ_OBJ_BYTECODE);
-  if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0) {
+  const struct bytecode *code = &program[0];
+  JSValue module = JS_ReadObject(ctx, code->start, (size_t)(code->end - code->start), JS_READ_OBJ_BYTECODE);
+  if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0 ||
+      !units_init(ctx, JS_VALUE_GET_PTR(module), native)) {
     report_uncaught(ctx, JS_GetException(ctx));
     return;
   }
@@ -255,8 +261,8 @@ int main(int count, char **list) {
   JS_SetHostPromiseRejectionTracker(rt, track_rejection, NULL);
   JSContext *ctx = new_context(rt);
   if (ctx == NULL) return INTERNAL_ERROR;
-  JSModuleDef *native = JS_NewCModule(ctx, "berth:native", fill_native, NULL);
-  JS_AddModuleExport(ctx, native, "native");
+  make_native(ctx);
+  JS_AddModuleExport(ctx, JS_NewCModule(ctx, "berth:native", fill_native, NULL), "native");
 #ifdef GC_STRESS
   stressed = rt;
 #endif
@@ -270,6 +276,8 @@ int main(int count, char **list) {
   }
   JS_FreeValue(ctx, uncaught_handler);
   uncaught_handler = JS_UNDEFINED;
+  units_free(ctx);
+  JS_FreeValue(ctx, native);
   JS_FreeContext(ctx);
   JS_FreeRuntime(rt);
 #endif

@@ -50,6 +50,12 @@ extern const JSMallocFunctions heap_functions;
 // Gives free pages back to the kernel.
 void heap_trim(void);
 
+// units.c. `native` is what the module berth:native exports by that name.
+bool units_init(JSContext *ctx, JSModuleDef *main_module, JSValueConst native);
+// Lets go of all that nobody uses.
+void units_forget(JSContext *ctx);
+void units_free(JSContext *ctx);
+
 // loop.c
 extern int loop_fd;
 int run_loop(JSContext *ctx);

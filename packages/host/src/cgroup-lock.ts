@@ -7,8 +7,6 @@ const BETWEEN_US = 3000;
 /** No longer than a quarter of a second: who has not come by then is slow for other reasons. */
 const TIMES = 80;
 
-let users = 0;
-
 /**
  * Has the kernel's lock for moving processes between cgroups ready for somebody who will soon take it, until disposed,
  * but 240 ms at most. Without it, moving the first process after a while takes some 10 ms. `tasks` is the file that takes
@@ -17,10 +15,5 @@ let users = 0;
  */
 export function readyCgroupLock(tasks: Fd): Disposable {
   check(native.cgroupLockKeep(tasks.release(), BETWEEN_US, TIMES), "pthread_create", "");
-  users++;
-  return {
-    [Symbol.dispose]() {
-      if (--users === 0) native.cgroupLockLeave();
-    },
-  };
+  return { [Symbol.dispose]: () => void native.cgroupLockLeave() };
 }

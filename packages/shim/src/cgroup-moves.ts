@@ -1,30 +1,29 @@
 // The runtime is about to put a process into a cgroup.
 import { type Fd, isCode, O, open, readText, readyCgroupLock } from "@berth/host";
-import { locateCgroup, parseProcCgroup, threadsFile } from "./cgroup-path.ts";
-import { parseMountinfo } from "./mountinfo.ts";
+import { threadsFiles } from "./cgroup-path.ts";
 
-/** What /proc/self/cgroup said when `file` was found: both are kept, because looking through all mounts takes long. */
-let known: { readonly cgroups: string; readonly file: string | null } | null = null;
-
+/** null where none is there, or for us to write. */
 function openThreadsFile(): Fd | null {
-  const cgroups = readText("/proc/self/cgroup");
-  if (known?.cgroups !== cgroups) {
-    const mounts = parseMountinfo(readText("/proc/self/mountinfo", 64 << 20));
-    known = { cgroups, file: threadsFile(locateCgroup(parseProcCgroup(cgroups), mounts)) };
+  for (const path of threadsFiles(readText("/proc/self/cgroup"))) {
+    try {
+      return open(path, O.WRONLY);
+    } catch (error) {
+      if (!isCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENODEV")) throw error;
+    }
   }
-  return known.file === null ? null : open(known.file, O.WRONLY);
+  return null;
 }
 
 /**
  * While it is in use, a run of the runtime that moves a process into a cgroup does not wait for the kernel's lock: with
- * runc that is a third of an exec. Nothing where our own cgroup's files are not there or not for us to write.
+ * runc that is a third of an exec.
  */
 export function cgroupMoveAhead(): Disposable | null {
+  const file = openThreadsFile();
   try {
-    const file = openThreadsFile();
     return file === null ? null : readyCgroupLock(file);
   } catch (error) {
-    if (isCode(error, "ENOENT", "EACCES", "EPERM", "EROFS", "ENODEV", "EAGAIN")) return null;
+    if (isCode(error, "EAGAIN")) return null; // no more threads
     throw error;
   }
 }

@@ -51,10 +51,15 @@ function below(mount: MountEntry, path: string): string {
   return inside === "/" || inside === "" ? mount.mountPoint : `${mount.mountPoint}${inside}`;
 }
 
-/** The file of a cgroup that takes thread ids; null where there is none. Which hierarchy of cgroup v1 does not matter. */
-export function threadsFile(cgroup: Cgroup | null): string | null {
-  if (cgroup === null) return null;
-  if (cgroup.version === 2) return `${cgroup.directories[""]}/cgroup.threads`;
-  const [directory] = Object.values(cgroup.directories);
-  return directory === undefined ? null : `${directory}/tasks`;
+/**
+ * Where the files that take thread ids may be, by /proc/self/cgroup: the usual places only, as reading all mounts takes
+ * long on a busy host. Which hierarchy of cgroup v1 does not matter.
+ */
+export function threadsFiles(procCgroup: string): string[] {
+  const root = "/sys/fs/cgroup";
+  return Object.entries(parseProcCgroup(procCgroup)).flatMap(([controller, path]) => {
+    const below = path === "/" ? "" : path;
+    if (controller !== "") return [`${root}/${controller}${below}/tasks`];
+    return [`${root}${below}/cgroup.threads`, `${root}/unified${below}/cgroup.threads`];
+  });
 }

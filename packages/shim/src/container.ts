@@ -9,7 +9,8 @@ import type { Runc } from "./runc.ts";
 export interface Container {
   readonly id: string;
   readonly bundle: Bundle;
-  readonly runc: Runc;
+  /** The driver is there while it is used: a container that runs needs none. */
+  readonly runc: () => Promise<Runc>;
   readonly init: Process;
   readonly execs: Map<string, Process>;
   /** Whether the kernel ends everything else when init ends. */

@@ -15,7 +15,7 @@ import { followOom } from "./oom.ts";
 import { openStdio } from "./open-stdio.ts";
 import { createProcess } from "./process.ts";
 import { mountRootfs, unmountAll } from "./rootfs.ts";
-import { createRunc } from "./runc.ts";
+import type { RuncConfig } from "./runc.ts";
 
 /** Makes the container, up to its init waiting to be started. Nothing of it is left where this fails. */
 export async function createContainer(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
@@ -61,13 +61,14 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
   const config = configOf(bundle);
   const options = asked ?? assumedOptions(config);
   saveOptions(bundle, options);
-  const runc = createRunc({
+  const runtime: RuncConfig = {
     id,
     namespace: keeper.namespace,
     bundle: bundle.path,
     logFile: bundle.runtimeLog,
     options,
-  });
+  };
+  const runc = async () => (await import("./runc.ts")).createRunc(runtime);
   const { terminal, stdin, stdout, stderr } = request;
   const init = createProcess({ kind: "init", execId: "", terminal, stdin, stdout, stderr });
   const container: Container = {
@@ -90,7 +91,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
   try {
     init.stdio = await openStdio(keeper, container, init);
     if (checkpoint === "") {
-      await runc.create({
+      await (await runc()).create({
         bundle: bundle.path,
         pidFile: bundle.initPid,
         stdio: init.stdio.child,
@@ -114,7 +115,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
 async function undo(keeper: Keeper, container: Container, made: boolean): Promise<void> {
   const { log } = keeper;
   try {
-    if (made) await container.runc.delete(true);
+    if (made) await (await container.runc()).delete(true);
   } catch (error) {
     log.warn("a container that could not be created is left in the runtime", { container: container.id, err: error });
   }

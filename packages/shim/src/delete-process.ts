@@ -24,7 +24,7 @@ export async function deleteInit(keeper: Keeper, container: Container): Promise<
   allow("init", init.state, "delete");
   const { pid, at } = init.state;
   if (at === "stopped") await init.stdio?.drain(DRAIN_MS);
-  if (pid !== 0) await container.runc.delete(at === "created");
+  if (pid !== 0) await (await container.runc()).delete(at === "created");
   if (at === "created" && pid !== 0) await within(KILLED_MS, init.ended);
   for (const process of container.execs.values()) await process.stdio?.close();
   await init.stdio?.close();

@@ -57,8 +57,8 @@ async function settle(keeper: Keeper, container: Container, process: Process, pi
   const { log } = keeper;
   try {
     // What is frozen cannot be killed (cgroup v1), and nothing could thaw it once init is gone.
-    if (process.kind === "init" && process.state.at === "paused") await container.runc.resume();
-    if (process.kind === "init" && !container.privatePids) await container.runc.kill(SIGKILL, true);
+    if (process.kind === "init" && process.state.at === "paused") await (await container.runc()).resume();
+    if (process.kind === "init" && !container.privatePids) await (await container.runc()).kill(SIGKILL, true);
   } catch (error) {
     log.debug("the rest of the container could not be ended", { container: container.id, err: error });
   }

@@ -2,7 +2,7 @@
 export { parseStartInput, startReply } from "./bootstrap.ts";
 export { bundleAt } from "./bundle.ts";
 export { parseBundleConfig } from "./bundle-config.ts";
-export { type Cgroup, locateCgroup, parseProcCgroup, threadsFile } from "./cgroup-path.ts";
+export { type Cgroup, locateCgroup, parseProcCgroup, threadsFiles } from "./cgroup-path.ts";
 export { metricsV1, parseBlkio } from "./cgroup-v1-metrics.ts";
 export { metricsV2, parseIo, parsePressure, parseRdma } from "./cgroup-v2-metrics.ts";
 export { createEventQueue, type EventQueue, type QueuedEvent } from "./event-queue.ts";

@@ -1,12 +1,10 @@
 import type { Container } from "./container.ts";
 import type { Keeper } from "./keeper.ts";
-import { openPipedStdio } from "./piped-stdio.ts";
 import type { Process } from "./process.ts";
 import type { Stdio } from "./stdio.ts";
-import { openTerminalStdio } from "./terminal-stdio.ts";
 
 /** Opens what a process was asked to have as stdio. */
-export function openStdio(keeper: Keeper, container: Container, process: Process): Promise<Stdio> {
+export async function openStdio(keeper: Keeper, container: Container, process: Process): Promise<Stdio> {
   const request = {
     container: container.id,
     namespace: keeper.namespace,
@@ -18,5 +16,6 @@ export function openStdio(keeper: Keeper, container: Container, process: Process
     gid: container.ioGid,
     log: keeper.log.with({ container: container.id, exec: process.execId }),
   };
-  return process.terminal ? openTerminalStdio(request, keeper.runDirectory) : openPipedStdio(request);
+  if (process.terminal) return (await import("./terminal-stdio.ts")).openTerminalStdio(request, keeper.runDirectory);
+  return (await import("./piped-stdio.ts")).openPipedStdio(request);
 }

@@ -1,8 +1,7 @@
 // Stdio over pipes: FIFOs of a client, files, a logger, or nothing.
 import { enlargePipe, type Fd, fchown, pipe } from "@berth/host";
 import { type InputPump, startInputPump } from "./input-pump.ts";
-import { holdForLogger, type LoggerPipes } from "./logger-pipes.ts";
-import { startLogger } from "./logger-process.ts";
+import type { LoggerPipes } from "./logger-pipes.ts";
 import { type OpenOutput, openOutput } from "./output-file.ts";
 import { type OutputPump, startOutputPump } from "./output-pump.ts";
 import { closeAll, type Stdio, type StdioRequest, stdioError } from "./stdio.ts";
@@ -59,6 +58,8 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
   if (target.kind === "logger") {
     const first = newPipe("write");
     const second = newPipe("write");
+    const { startLogger } = await import("./logger-process.ts");
+    const { holdForLogger } = await import("./logger-pipes.ts");
     const process = await startLogger(target, first.outer, second.outer, request.container, request.namespace);
     logger = holdForLogger(process, [first.outer, second.outer], request.log);
     stdout = first.inner;

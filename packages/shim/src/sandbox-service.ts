@@ -1,8 +1,8 @@
 // containerd's sandbox API for shims: this shim as the keeper of a pod, for daemons whose sandboxer it is.
 import { alreadyExists, BerthError, checkId, failedPrecondition, invalidArgument, notFound } from "@berth/base";
 import { now } from "@berth/host";
-import type { Sandbox as SandboxV1 } from "@berth/proto/containerd/runtime/sandbox/v1";
-import type { ServiceImpl } from "@berth/rpc";
+import { Sandbox as SandboxV1 } from "@berth/proto/containerd/runtime/sandbox/v1";
+import { type Registration, register, type ServiceImpl } from "@berth/rpc";
 import { untilAborted } from "./abort.ts";
 import type { Keeper } from "./keeper.ts";
 import { machine } from "./machine.ts";
@@ -10,11 +10,13 @@ import { createSandbox, type Sandbox, sandboxOf, startSandbox, stopSandbox } fro
 import { cgroupAt } from "./sandbox-cgroup.ts";
 import { parseSandboxConfig, type SandboxConfig } from "./sandbox-config.ts";
 import { slicePath } from "./slice-path.ts";
-import { statsOf } from "./stats.ts";
 import { noTime, timestampOf } from "./timestamp.ts";
 
+export const registerSandbox = (keeper: Keeper, end: () => void): Registration =>
+  register(SandboxV1, sandboxService(keeper, end));
+
 /** `end` ends the shim; it returns before anything happens. */
-export function sandboxService(keeper: Keeper, end: () => void): ServiceImpl<typeof SandboxV1> {
+function sandboxService(keeper: Keeper, end: () => void): ServiceImpl<typeof SandboxV1> {
   return {
     createSandbox({ sandboxId, bundlePath, netnsPath, options }) {
       checkId("sandbox", sandboxId);
@@ -82,9 +84,10 @@ export function sandboxService(keeper: Keeper, end: () => void): ServiceImpl<typ
       return {};
     },
 
-    sandboxMetrics({ sandboxId }) {
+    async sandboxMetrics({ sandboxId }) {
       const { config } = sandboxOf(keeper, sandboxId);
       if (config.cgroupParent === "") throw notFound("cgroup of sandbox", sandboxId);
+      const { statsOf } = await import("./stats.ts");
       const data = statsOf(cgroupAt(slicePath(config.cgroupParent)));
       return { metrics: { id: sandboxId, timestamp: timestampOf(now()), data } };
     },

@@ -83,7 +83,7 @@ export async function stopSandbox(keeper: Keeper, sandbox: Sandbox, seconds: num
     const { init, runc, id } = container;
     if (init.state.pid === 0) return; // waits for a restore: nothing runs
     try {
-      await runc.kill(SIGKILL, true);
+      await (await runc()).kill(SIGKILL, true);
     } catch (error) {
       keeper.log.debug("a container of the sandbox could not be killed", { container: id, err: messageOf(error) });
     }

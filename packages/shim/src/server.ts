@@ -15,19 +15,12 @@ import {
   tidyAfter,
   unlink,
 } from "@berth/host";
-import { TaskV3 } from "@berth/proto";
 import type { Options } from "@berth/proto/containerd/runc/v1";
-import { Sandbox } from "@berth/proto/containerd/runtime/sandbox/v1";
-import { Task } from "@berth/proto/containerd/task/v2";
-import { register } from "@berth/rpc";
 import { createUnaryServer } from "@berth/ttrpc";
 import { createEventQueue } from "./event-queue.ts";
 import { createEvents } from "./events.ts";
 import { createForwarder } from "./forwarder.ts";
 import type { Keeper } from "./keeper.ts";
-import { sandboxService } from "./sandbox-service.ts";
-import { stateDump } from "./state-dump.ts";
-import { taskService } from "./task-service.ts";
 
 const SIGINT = 2;
 const SIGUSR1 = 10;
@@ -100,11 +93,22 @@ export function serve(config: ServerConfig): void {
     await server.shutdown(GRACE_MS);
     exit(0);
   };
-  const impl = taskService(keeper, () => void end());
-  const sandbox = sandboxService(keeper, () => void end());
-  const registrations = [register(Task, impl), register(TaskV3, impl), register(Sandbox, sandbox)];
-  const server = createUnaryServer({ registrations, log, limits });
+  const tasks = async () => (await import("./task-service.ts")).registerTasks(keeper, () => void end());
+  const server = createUnaryServer({
+    registrations: [],
+    late: [
+      { typeName: "containerd.task.v2.Task", load: tasks },
+      { typeName: "containerd.task.v3.Task", load: tasks }, // the same messages, byte for byte
+      {
+        typeName: "containerd.runtime.sandbox.v1.Sandbox",
+        load: async () => (await import("./sandbox-service.ts")).registerSandbox(keeper, () => void end()),
+      },
+    ],
+    log,
+    limits,
+  });
 
+  const dump = async () => (await import("./state-dump.ts")).stateDump(keeper, queue.length);
   const own = credentials();
   const listen = (fd: Fd, serveOne: (stream: SocketStream, peer: Peer) => void) =>
     acceptLoop(fd, (stream, peer) => {
@@ -117,7 +121,7 @@ export function serve(config: ServerConfig): void {
     });
   const accepting = listen(listener, (stream, peer) => void server.accept(stream, peer));
   if (config.debug !== null)
-    listen(config.debug.listener, (stream) => tell(stream, `${stateDump(keeper, queue.length)}\n`));
+    listen(config.debug.listener, (stream) => void dump().then((text) => tell(stream, `${text}\n`)));
 
   // Containers go on without a shim that is told to go: their exits are then reported by `delete`.
   for (const signal of [SIGTERM, SIGINT])
@@ -125,7 +129,8 @@ export function serve(config: ServerConfig): void {
       log.info("shim is ending on a signal", { status: signal, count: keeper.containers.size });
       void end();
     });
-  onSignal(SIGUSR1, () => log.info(stateDump(keeper, queue.length)));
+  onSignal(SIGUSR1, () => void dump().then((text) => log.info(text)));
+  tidy(); // of what it took to start
   log.debug("shim is serving", { pid: pid(), address: config.socket });
 }
 

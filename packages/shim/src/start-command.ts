@@ -32,7 +32,7 @@ import type { Flags } from "./flags.ts";
 import { socketOf } from "./forwarder.ts";
 import { createLogger } from "./logger.ts";
 import { readStdin } from "./read-stdin.ts";
-import { serve } from "./server.ts";
+import type { ServerConfig } from "./server.ts";
 import { joinShimCgroup } from "./shim-cgroup.ts";
 import { socketPath } from "./socket-address.ts";
 import { socketDirectory } from "./socket-directory.ts";
@@ -41,10 +41,10 @@ const MAX_OOM_SCORE = 1000;
 const SIGKILL = 9;
 
 /**
- * Prints the address and ends, in the caller's process; in the other one it returns with the server set up. `directory`
- * is the bundle.
+ * Prints the address and ends, in the caller's process; in the other one it returns when `serve` has. `directory` is the
+ * bundle.
  */
-export function startCommand(flags: Flags, directory: string): void {
+export function startCommand(flags: Flags, directory: string, serve: (config: ServerConfig) => void): void {
   if (flags.id === "") throw invalidArgument("shim cannot be started without -id");
   if (flags.namespace === "") throw invalidArgument("shim cannot be started without -namespace");
   const bundle = bundleAt(directory);

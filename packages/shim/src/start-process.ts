@@ -18,7 +18,7 @@ export async function startInit(keeper: Keeper, container: Container): Promise<n
   init.starting = true;
   try {
     const pid = container.checkpoint === "" ? init.state.pid : await restore(keeper, container);
-    if (container.checkpoint === "") await container.runc.start();
+    if (container.checkpoint === "") await (await container.runc()).start();
     init.state = advance(init.state, { at: "running", pid });
     keeper.events.publish("/tasks/start", TaskStart, { containerId: container.id, pid });
     return pid;
@@ -30,7 +30,7 @@ export async function startInit(keeper: Keeper, container: Container): Promise<n
 async function restore(keeper: Keeper, container: Container): Promise<number> {
   const { init, bundle } = container;
   if (init.stdio === null) throw new Error("a container without stdio cannot be restored");
-  await container.runc.restore({
+  await (await container.runc()).restore({
     bundle: bundle.path,
     pidFile: bundle.initPid,
     stdio: init.stdio.child,
@@ -61,7 +61,7 @@ export async function startExec(keeper: Keeper, container: Container, process: P
   try {
     const stdio = await openStdio(keeper, container, process);
     process.stdio = stdio;
-    await container.runc.exec({
+    await (await container.runc()).exec({
       bundle: bundle.path,
       pidFile,
       processFile: bundle.execSpec(process.execId),

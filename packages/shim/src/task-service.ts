@@ -4,21 +4,18 @@ import { kill, pid as ownPid, writeFile } from "@berth/host";
 import { packAny, unpackAny } from "@berth/proto";
 import { TaskCheckpointed, TaskExecAdded, TaskPaused, TaskResumed } from "@berth/proto/containerd/events";
 import { CheckpointOptions, ProcessDetails } from "@berth/proto/containerd/runc/v1";
-import type { Task } from "@berth/proto/containerd/task/v2";
+import { Task } from "@berth/proto/containerd/task/v2";
 import { Status } from "@berth/proto/containerd/v1/types";
-import type { ServiceImpl } from "@berth/rpc";
+import { type Registration, register, type ServiceImpl } from "@berth/rpc";
 import { untilAborted } from "./abort.ts";
 import { pidsIn } from "./cgroup-reader.ts";
 import { checkJson } from "./check-json.ts";
 import { type Container, containerNotCreated, processOf } from "./container.ts";
-import { createContainer } from "./create-container.ts";
-import { type Deleted, deleteExec, deleteInit } from "./delete-process.ts";
+import type { Deleted } from "./delete-process.ts";
 import type { Keeper } from "./keeper.ts";
 import { createProcess, type Exit, exitOf, type Process } from "./process.ts";
 import { advance, allow } from "./process-state.ts";
 import { killError } from "./runtime-error.ts";
-import { startExec, startInit } from "./start-process.ts";
-import { statsOf } from "./stats.ts";
 import { noTime, timestampOf } from "./timestamp.ts";
 
 const statusNumbers = {
@@ -29,8 +26,11 @@ const statusNumbers = {
   deleted: Status.STOPPED,
 } as const;
 
+export const registerTasks = (keeper: Keeper, shutdown: () => void): Registration =>
+  register(Task, taskService(keeper, shutdown));
+
 /** `shutdown` is called when the last container is gone and the daemon has asked; it returns before anything ends. */
-export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<typeof Task> {
+function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<typeof Task> {
   const containerOf = (id: string): Container => {
     const container = keeper.containers.get(id);
     if (container === undefined) throw containerNotCreated();
@@ -62,6 +62,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
     },
 
     async create(request) {
+      const { createContainer } = await import("./create-container.ts");
       const container = await createContainer(keeper, request);
       return { pid: container.init.state.pid };
     },
@@ -69,6 +70,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
     async start({ id, execId }) {
       const container = containerOf(id);
       const process = processOf(container, execId);
+      const { startExec, startInit } = await import("./start-process.ts");
       const pid = await process.inTurn(() =>
         process.kind === "init" ? startInit(keeper, container) : startExec(keeper, container, process),
       );
@@ -78,6 +80,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
     async delete({ id, execId }) {
       const container = containerOf(id);
       const process = processOf(container, execId);
+      const { deleteExec, deleteInit } = await import("./delete-process.ts");
       const deleted = await process.inTurn(() =>
         process.kind === "init" ? deleteInit(keeper, container) : deleteExec(container, process),
       );
@@ -100,7 +103,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       const { init, runc } = container;
       await init.inTurn(async () => {
         allow("init", init.state, "pause");
-        await runc.pause();
+        await (await runc()).pause();
         if (init.state.at !== "running") return; // it has ended meanwhile
         init.state = advance(init.state, { at: "paused", pid: init.state.pid });
         keeper.events.publish("/tasks/paused", TaskPaused, { containerId: id });
@@ -112,7 +115,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       const { init, runc } = containerOf(id);
       await init.inTurn(async () => {
         allow("init", init.state, "resume");
-        await runc.resume();
+        await (await runc()).resume();
         if (init.state.at !== "paused") return;
         init.state = advance(init.state, { at: "running", pid: init.state.pid });
         keeper.events.publish("/tasks/resumed", TaskResumed, { containerId: id });
@@ -127,7 +130,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
         const wanted = options === null || options.typeUrl === "" ? null : unpackAny(CheckpointOptions, options);
         if (wanted === null && options !== null && options.typeUrl !== "")
           throw unknownError(`type with url ${options.typeUrl}: not found: unknown`);
-        await runc.checkpoint({ imagePath: path, options: wanted });
+        await (await runc()).checkpoint({ imagePath: path, options: wanted });
         keeper.events.publish("/tasks/checkpointed", TaskCheckpointed, { containerId: id, checkpoint: path });
       });
       return {};
@@ -143,7 +146,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
         throw kind === "init"
           ? killError("container does not exist")
           : new BerthError("failed-precondition", "process not created: failed precondition");
-      if (kind === "init" && (all || state.at === "paused")) await container.runc.kill(signal, all);
+      if (kind === "init" && (all || state.at === "paused")) await (await container.runc()).kill(signal, all);
       else if (state.at === "stopped") throw killError("no such process");
       else sendSignal(process, signal);
       return {};
@@ -182,7 +185,7 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
         allow("init", init.state, "update");
         const wanted = resources?.value ?? new Uint8Array(0);
         checkJson(wanted);
-        await runc.update(wanted);
+        await (await runc()).update(wanted);
       });
       return {};
     },
@@ -192,7 +195,10 @@ export function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<t
       return exitFields(await untilAborted(process.ended, call.signal));
     },
 
-    stats: ({ id }) => ({ stats: statsOf(containerOf(id).cgroup) }),
+    async stats({ id }) {
+      const { cgroup } = containerOf(id);
+      return { stats: (await import("./stats.ts")).statsOf(cgroup) };
+    },
 
     connect({ id }) {
       return { shimPid: ownPid(), taskPid: keeper.containers.get(id)?.init.state.pid ?? 0, version: "" };

@@ -2,7 +2,7 @@
 import { BerthError } from "@berth/base";
 import { type Fd, hex, mkdirAll, pipe, randomBytes, receiveDescriptor, removeTree, setTerminalSize } from "@berth/host";
 import { type InputPump, startInputPump } from "./input-pump.ts";
-import { type LoggerProcess, startLogger } from "./logger-process.ts";
+import type { LoggerProcess } from "./logger-process.ts";
 import { openOutput } from "./output-file.ts";
 import { type OutputPump, startOutputPump } from "./output-pump.ts";
 import { closeAll, type Stdio, type StdioRequest, stdioError } from "./stdio.ts";
@@ -28,6 +28,7 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
     if (target.kind === "logger") {
       const out = pipe();
       const unused = pipe();
+      const { startLogger } = await import("./logger-process.ts");
       for (const fd of [out.read, out.write, unused.read, unused.write]) own(fd);
       logger = await startLogger(target, out.read, unused.read, request.container, request.namespace);
       to = out.write;

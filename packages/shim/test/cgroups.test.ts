@@ -10,7 +10,7 @@ import {
   parsePressure,
   parseProcCgroup,
   parseRdma,
-  threadsFile,
+  threadsFiles,
 } from "@berth/shim";
 
 /** Written by hand in the format of cgroup v1; memory and cpuacct figures are from a live root cgroup (Linux 6.18). */
@@ -117,16 +117,12 @@ describe("where a cgroup is", () => {
   it("nothing mounted: there is none", () => assert.equal(locateCgroup(parseProcCgroup("0::/a\n"), []), null));
 });
 
-describe("the file that moves a thread", () => {
-  it("is tasks of any hierarchy of cgroup v1, cgroup.threads of v2", () => {
-    assert.equal(
-      threadsFile({ version: 1, directories: { pids: "/cg/pids/a", cpu: "/cg/cpu/a" } }),
-      "/cg/pids/a/tasks",
-    );
-    assert.equal(threadsFile({ version: 2, directories: { "": "/cg/a" } }), "/cg/a/cgroup.threads");
-  });
-  it("is not there where nothing is mounted", () => {
-    assert.equal(threadsFile(null), null);
-    assert.equal(threadsFile({ version: 1, directories: {} }), null);
+describe("the files that move a thread", () => {
+  it("are tasks of cgroup v1 and cgroup.threads of v2, where those are usually mounted", () => {
+    assert.deepEqual(threadsFiles("8:pids:/a\n0::/\n"), [
+      "/sys/fs/cgroup/pids/a/tasks",
+      "/sys/fs/cgroup/cgroup.threads",
+      "/sys/fs/cgroup/unified/cgroup.threads",
+    ]);
   });
 });

@@ -24,12 +24,15 @@ import {
 } from "@berth/rpc";
 import type { ByteStream } from "./byte-stream.ts";
 import { encodeFrame, FrameDecoder, type FrameReceiver, FrameType, MAX_DATA, tooLong } from "./frame.ts";
+import { type LateService, lateRoute } from "./late-service.ts";
 import type { Limits } from "./limits.ts";
 import { decodePayload } from "./payload.ts";
 
 /** What the connections of one server share. */
 export interface ServerShared {
   readonly routes: Routes;
+  /** By their names. */
+  readonly late: ReadonlyMap<string, LateService>;
   readonly log: Log;
   readonly limits: Limits;
   /** Null in programs that serve no streams and so need not carry their code. */
@@ -55,6 +58,13 @@ export interface StreamReceiver {
   onData(flags: number, data: Uint8Array): void;
   /** Ends the stream with this error now, whatever its handler does. */
   fail(error: BerthError): void;
+}
+
+interface Opened {
+  readonly request: Request;
+  /** Of a late service, what will find it. */
+  readonly route: Route | (() => Promise<Route>);
+  readonly call: IncomingCall;
 }
 
 const noBytes = new Uint8Array(0);
@@ -178,7 +188,7 @@ export class ServerConnection implements FrameReceiver {
       return;
     }
     this.#lastRequest = id;
-    let opened: { request: Request; route: Route; call: IncomingCall };
+    let opened: Opened;
     try {
       opened = this.#open(data);
     } catch (error) {
@@ -186,7 +196,8 @@ export class ServerConnection implements FrameReceiver {
       return;
     }
     const { request, route, call } = opened;
-    if (route.method.kind === "unary") void this.#unary(id, route, call, request.payload);
+    if (typeof route === "function" || route.method.kind === "unary")
+      void this.#unary(id, route, call, request.payload);
     else if (this.shared.startStream !== null) {
       // Registered before the handler runs, but not if it is over already.
       const receiver = this.shared.startStream(this, id, flags, route, call, request.payload);
@@ -195,12 +206,12 @@ export class ServerConnection implements FrameReceiver {
   }
 
   /** Throws a BerthError where the call may not begin. */
-  #open(data: Uint8Array): { request: Request; route: Route; call: IncomingCall } {
+  #open(data: Uint8Array): Opened {
     const { shared } = this;
     const request = decodeRequest(data);
     if (shared.stopping) throw unavailable("the server is shutting down");
-    const route = findRoute(shared.routes, request.service, request.method);
-    if (route.method.kind !== "unary" && shared.startStream === null)
+    const route = this.#route(request);
+    if (typeof route !== "function" && route.method.kind !== "unary" && shared.startStream === null)
       throw unimplemented(`method ${request.method}: this server has no streams`);
     if (this.#calls.size >= shared.limits.maxCalls)
       throw resourceExhausted(`more than ${shared.limits.maxCalls} calls at once on one connection`);
@@ -209,7 +220,7 @@ export class ServerConnection implements FrameReceiver {
     const metadata = newMetadata();
     for (const { key, value } of request.metadata) addMetadata(metadata, key, value);
     const call = new IncomingCall({
-      method: route.path,
+      method: typeof route === "function" ? `${request.service}/${request.method}` : route.path,
       metadata,
       keys: ttrpcKeys,
       log: this.log,
@@ -223,13 +234,19 @@ export class ServerConnection implements FrameReceiver {
     return { request, route, call };
   }
 
+  #route({ service, method }: Request): Opened["route"] {
+    const late = this.shared.late.get(service);
+    return late === undefined ? findRoute(this.shared.routes, service, method) : () => lateRoute(late, method);
+  }
+
   /** Never rejects. */
-  async #unary(id: number, route: Route, call: IncomingCall, payload: Uint8Array): Promise<void> {
+  async #unary(id: number, route: Opened["route"], call: IncomingCall, payload: Uint8Array): Promise<void> {
     let status: RpcStatus | null = null;
     let answer: Uint8Array = noBytes;
     try {
-      const input = decodePayload(route.method.input, payload);
-      answer = route.method.output.encode((await route.handler(input, call)) as object);
+      const { method, handler } = typeof route === "function" ? await route() : route;
+      const input = decodePayload(method.input, payload);
+      answer = method.output.encode((await handler(input, call)) as object);
     } catch (error) {
       status = failureOf(error, call);
     }

@@ -1,11 +1,13 @@
 import type { Log } from "@berth/base";
 import { type Registration, routesOf } from "@berth/rpc";
 import type { ByteStream } from "./byte-stream.ts";
+import type { LateService } from "./late-service.ts";
 import { defaultLimits, type Limits } from "./limits.ts";
 import { ServerConnection, type ServerShared, type StartStream } from "./server-connection.ts";
 
 export interface ServerOptions {
   readonly registrations: readonly Registration[];
+  readonly late?: readonly LateService[];
   readonly log: Log;
   readonly limits?: Partial<Limits>;
 }
@@ -39,6 +41,7 @@ export function makeServer(options: ServerOptions, startStream: StartStream | nu
   const { log } = options;
   const shared: ServerShared = {
     routes: routesOf(options.registrations),
+    late: new Map(options.late?.map((service) => [service.typeName, service])),
     log,
     limits: { ...defaultLimits, ...options.limits },
     startStream,

@@ -1,6 +1,9 @@
-// Build tool: compiles one bundled ES module to bytecode. Usage: compile INPUT.js OUTPUT.bin MODULE-NAME STRIP-FLAGS
+// Build tool: compiles a bundled ES module, or the function of a unit, to bytecode.
+// Usage: compile module|unit INPUT.js OUTPUT.bin NAME STRIP-FLAGS
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "quickjs.h"
 
 static int no_exports_yet(JSContext *ctx, JSModuleDef *module) {
@@ -31,26 +34,29 @@ static int fail(JSContext *ctx, const char *what) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return 2;
+  if (argc != 6) return 2;
+  bool is_module = strcmp(argv[1], "module") == 0;
+  const char *input = argv[2], *output = argv[3], *name = argv[4];
   size_t length, size;
-  char *source = read_file(argv[1], &length);
+  char *source = read_file(input, &length);
   if (source == NULL) {
-    perror(argv[1]);
+    perror(input);
     return 1;
   }
   JSRuntime *rt = JS_NewRuntime();
   JSContext *ctx = JS_NewContext(rt);
   JS_SetMaxStackSize(rt, 0);
-  JS_SetStripInfo(rt, atoi(argv[4]));
+  JS_SetStripInfo(rt, atoi(argv[5]));
   JSModuleDef *native = JS_NewCModule(ctx, "berth:native", no_exports_yet, NULL);
   JS_AddModuleExport(ctx, native, "native");
-  JSValue module = JS_Eval(ctx, source, length, argv[3], JS_EVAL_TYPE_MODULE | JS_EVAL_FLAG_COMPILE_ONLY);
-  if (JS_IsException(module)) return fail(ctx, argv[3]);
-  uint8_t *bytecode = JS_WriteObject(ctx, &size, module, JS_WRITE_OBJ_BYTECODE);
-  if (bytecode == NULL) return fail(ctx, argv[3]);
-  FILE *file = fopen(argv[2], "wb");
+  int type = is_module ? JS_EVAL_TYPE_MODULE : JS_EVAL_TYPE_GLOBAL;
+  JSValue code = JS_Eval(ctx, source, length, name, type | JS_EVAL_FLAG_COMPILE_ONLY);
+  if (JS_IsException(code)) return fail(ctx, name);
+  uint8_t *bytecode = JS_WriteObject(ctx, &size, code, JS_WRITE_OBJ_BYTECODE);
+  if (bytecode == NULL) return fail(ctx, name);
+  FILE *file = fopen(output, "wb");
   if (file == NULL || fwrite(bytecode, 1, size, file) != size || fclose(file) != 0) {
-    perror(argv[2]);
+    perror(output);
     return 1;
   }
   return 0;

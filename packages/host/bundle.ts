@@ -1,0 +1,232 @@
+// TypeScript to what the engine compiles: one module for what a program always needs, and units for what it needs at times.
+//
+// A unit begins at an `import()` in the sources and holds what that file needs and the main module does not have. It is
+// a function from the main module's exports to the file's own, so that (unlike a module, which the engine keeps for good)
+// it can be let go of and evaluated again: see c/units.c.
+import { readFile } from "node:fs/promises";
+import { relative, resolve } from "node:path";
+import { type BuildResult, build, type OnResolveArgs, type OutputFile, type Plugin } from "esbuild";
+
+export interface BundleOptions {
+  readonly entry: string;
+  /** Modules to take in place of others. */
+  readonly alias?: Readonly<Record<string, string>>;
+  /** Files that are imported for what they do, whatever their package says about side effects. */
+  readonly keepWhole?: readonly string[];
+  /** Evaluated before the entry. */
+  readonly inject: readonly string[];
+  readonly minify: boolean;
+}
+
+export interface Bundle {
+  readonly main: string;
+  /** By the number that the main module and the units call them by. */
+  readonly units: readonly { readonly file: string; readonly source: string }[];
+}
+
+const top = resolve(import.meta.dirname, "../..");
+const builtIn = /^node:|^(assert|buffer|child_process|crypto|events|fs|net|os|path|stream|util)(\/|$)/;
+/** Generated messages hold no state: a unit may have its own copy, so that the main module need not have it. */
+const copied = /\/proto\/src\/gen\//;
+const MAIN = "main:";
+const UNIT = "unit:";
+
+/** Refuses what does not exist on the host, by name, with the importing file; takes aliases first. */
+const hostModules = (options: BundleOptions): Plugin => ({
+  name: "host-modules",
+  setup(build) {
+    build.onResolve({ filter: builtIn }, ({ path, importer }) => {
+      const alias = options.alias?.[path];
+      if (alias !== undefined) return { path: alias };
+      const text = `${path} is part of Node and not there on the host: use @berth/host (imported by ${importer})`;
+      return { errors: [{ text }] };
+    });
+    const whole = new Set(options.keepWhole);
+    build.onResolve({ filter: /^\// }, ({ path }) => (whole.has(path) ? { path, sideEffects: true } : null));
+  },
+});
+
+/** Leaves `import()` to the host, and what the main module has to it. */
+const outside = (main: ReadonlySet<string> | null, found: (unit: string) => void): Plugin => ({
+  name: "outside",
+  setup(build) {
+    const asking = Symbol();
+    build.onResolve({ filter: /^[.@/]/ }, async ({ path, ...args }: OnResolveArgs) => {
+      if (args.pluginData === asking || args.kind === "entry-point") return null;
+      const result = await build.resolve(path, { ...args, pluginData: asking });
+      if (result.errors.length > 0) return { errors: result.errors };
+      if (args.kind === "dynamic-import") {
+        found(result.path);
+        return { path: UNIT + result.path, external: true };
+      }
+      return main?.has(result.path) && !copied.test(result.path) ? { path: MAIN + result.path, external: true } : null;
+    });
+  },
+});
+
+type Result = BuildResult<{ metafile: true; write: false }>;
+
+async function esbuild(
+  options: BundleOptions,
+  input: object,
+  plugin: Plugin,
+  inject: readonly string[],
+): Promise<Result> {
+  try {
+    return await build({
+      ...input,
+      inject: [...inject],
+      bundle: true,
+      write: false,
+      metafile: true,
+      absWorkingDir: top,
+      format: "esm",
+      platform: "neutral",
+      // What the engine knows itself; only `using` is lowered. (An older target would turn private fields into weak maps.)
+      target: "es2023",
+      mainFields: ["module", "main"],
+      conditions: ["import"],
+      external: ["berth:native"],
+      minifyIdentifiers: options.minify,
+      minifySyntax: options.minify,
+      keepNames: false,
+      legalComments: "none",
+      plugins: [plugin, hostModules(options)],
+      logLevel: "silent",
+    });
+  } catch (error) {
+    const { errors = [] } = error as {
+      errors?: readonly { text: string; location?: { file: string; line: number } | null }[];
+    };
+    const lines = errors.map((one) => `${one.location?.file ?? ""}:${one.location?.line ?? ""} ${one.text}`);
+    throw new Error(lines.length > 0 ? `cannot bundle ${options.entry}:\n${lines.join("\n")}` : String(error));
+  }
+}
+
+function outputOf(result: Result): OutputFile {
+  const [file] = result.outputFiles;
+  if (file === undefined) throw new Error("esbuild gave no output");
+  return file;
+}
+
+/** Files of which something is in the output. */
+function filesOf(result: Result): string[] {
+  const [output] = Object.values(result.metafile.outputs);
+  return Object.entries(output?.inputs ?? {})
+    .filter(([, { bytesInOutput }]) => bytesInOutput > 0)
+    .map(([path]) => resolve(top, path));
+}
+
+const importLine = /^import \{([^}]*)\} from "([^"]+)";$/gm;
+const exportLine = /^export \{([^}]*)\};$/gm;
+const namesIn = (list: string): string[][] =>
+  list
+    .split(",")
+    .map((entry) => entry.trim().split(" as "))
+    .filter(([name]) => name !== "");
+
+/** Names that units take from the main module: file and export. */
+type Needs = Map<string, Set<string>>;
+
+function addNeeds(needs: Needs, source: string): void {
+  for (const [, list = "", from = ""] of source.matchAll(importLine)) {
+    if (!from.startsWith(MAIN)) continue;
+    const names = needs.get(from.slice(MAIN.length)) ?? new Set();
+    needs.set(from.slice(MAIN.length), names);
+    for (const [name = ""] of namesIn(list)) names.add(name);
+  }
+}
+
+/** What is declared with `let`, or is a collection, outside of all functions. */
+const state = /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = new (?!Text(?:En|De)coder|Uint8Array))/m;
+
+/** A unit is evaluated anew each time that it was let go of, and two of them may hold the same file. */
+async function refuseState(unit: string, files: readonly string[], main: ReadonlySet<string>): Promise<void> {
+  for (const file of files) {
+    if (main.has(file)) continue;
+    const found = state.exec(await readFile(file, "utf8"))?.[0];
+    if (found !== undefined)
+      throw new Error(
+        `${relative(top, file)} keeps state (${found.trim()}) and is only in the unit ${relative(top, unit)}: import it from the main module too`,
+      );
+  }
+}
+
+export async function bundleProgram(options: BundleOptions): Promise<Bundle> {
+  const entry = resolve(options.entry);
+  const unitFiles = new Set<string>();
+  const found = (file: string) => void unitFiles.add(file);
+  let needs: Needs = new Map();
+  for (let round = 0; round < 8; round++) {
+    const order = [...needs].sort(([a], [b]) => (a < b ? -1 : 1));
+    const exportNames = new Map<string, string>();
+    // What units need is evaluated before the entry, which may ask for a unit at once.
+    const lines = order.flatMap(([file, names]) =>
+      [...names].sort().map((name) => {
+        const as = `m${exportNames.size}`;
+        exportNames.set(`${file}#${name}`, as);
+        return `export { ${name} as ${as} } from ${JSON.stringify(file)};`;
+      }),
+    );
+    lines.push(`import ${JSON.stringify(entry)};`, `export * from ${JSON.stringify(entry)};`);
+    const stdin = { contents: lines.join("\n"), resolveDir: top, sourcefile: "program" };
+    const whole = { ...options, keepWhole: [...(options.keepWhole ?? []), entry] };
+    const mainResult = await esbuild(whole, { stdin }, outside(null, found), options.inject);
+    const main = new Set(filesOf(mainResult));
+    const units: { file: string; source: string }[] = [];
+    const next: Needs = new Map();
+    const done = new Set<string>();
+    for (let file = firstOf(unitFiles, done); file !== undefined; file = firstOf(unitFiles, done)) {
+      done.add(file);
+      const result = await esbuild(options, { entryPoints: [file] }, outside(main, found), []);
+      await refuseState(file, filesOf(result), main);
+      const source = outputOf(result).text;
+      addNeeds(next, source);
+      units.push({ file, source });
+    }
+    if (sameNeeds(needs, next)) {
+      units.sort((a, b) => (a.file < b.file ? -1 : 1));
+      const numbers = new Map(units.map(({ file }, number) => [file, number]));
+      return {
+        main: withUnitCalls(outputOf(mainResult).text, numbers),
+        units: units.map(({ file, source }) => ({ file, source: unitFunction(file, source, exportNames, numbers) })),
+      };
+    }
+    needs = next;
+  }
+  throw new Error(`${options.entry}: what its units need of the main module does not settle`);
+}
+
+const firstOf = (all: ReadonlySet<string>, done: ReadonlySet<string>): string | undefined =>
+  [...all].sort().find((file) => !done.has(file));
+
+function sameNeeds(a: Needs, b: Needs): boolean {
+  const flat = (needs: Needs) => [...needs].flatMap(([file, names]) => [...names].map((name) => `${file}#${name}`));
+  return flat(a).sort().join() === flat(b).sort().join();
+}
+
+const withUnitCalls = (source: string, numbers: ReadonlyMap<string, number>): string =>
+  source.replace(/\bimport\("unit:([^"]+)"\)/g, (_, file: string) => `berthUnit(${numbers.get(file)})`);
+
+function unitFunction(
+  file: string,
+  source: string,
+  exportNames: ReadonlyMap<string, string>,
+  numbers: ReadonlyMap<string, number>,
+): string {
+  const body = withUnitCalls(source, numbers)
+    .replace(importLine, (_, list: string, from: string) => {
+      const names = namesIn(list).map(([name = "", local = name]) => {
+        const key = from.startsWith(MAIN) ? exportNames.get(`${from.slice(MAIN.length)}#${name}`) : name;
+        return `${key}: ${local}`;
+      });
+      return `const { ${names.join(", ")} } = ${from.startsWith(MAIN) ? "$main" : "$native"};`;
+    })
+    .replace(exportLine, (_, list: string) => {
+      const names = namesIn(list).map(([local = "", name = local]) => `${name}: ${local}`);
+      return `return { ${names.join(", ")} };`;
+    });
+  const left = /^(?:import|export) .*$/m.exec(body)?.[0];
+  if (left !== undefined) throw new Error(`${relative(top, file)}: a unit cannot have: ${left}`);
+  return `(function ($main, $native) {\n"use strict";\n${body}\n})`;
+}

@@ -1,0 +1,70 @@
+// What the program was called for. Only a shim that serves stays; the rest is of no use to it.
+import { messageOf } from "@berth/base";
+import { argv, cwd, exit, print, printError, stdout, write } from "@berth/host";
+import { type Flags, parseFlags } from "./flags.ts";
+import { createLogger } from "./logger.ts";
+import { basename } from "./paths.ts";
+import { readStdin } from "./read-stdin.ts";
+import type { ServerConfig } from "./server.ts";
+import { startCommand } from "./start-command.ts";
+
+const program = basename(argv[0] ?? "containerd-shim-berth-v2");
+
+function fail(error: unknown, status = 1): never {
+  printError(`${program}: ${messageOf(error)}\n`);
+  exit(status);
+}
+
+function printBytes(bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) at += Math.max(0, write(stdout, bytes.subarray(at)));
+}
+
+async function answer(bytes: Promise<Uint8Array>): Promise<void> {
+  try {
+    printBytes(await bytes);
+  } catch (error) {
+    fail(error);
+  }
+  exit(0);
+}
+
+async function carryOut(flags: Flags, serve: (config: ServerConfig) => void): Promise<void> {
+  if (flags.version) {
+    print((await import("./info-command.ts")).versionText(program));
+    exit(0);
+  }
+  if (flags.info) {
+    const { infoCommand } = await import("./info-command.ts");
+    await answer(infoCommand(readStdin()));
+  } else if (flags.action === "start") startCommand(flags, cwd(), serve);
+  else if (flags.action === "hold") {
+    const { holdCommand } = await import("./hold-command.ts");
+    holdCommand(flags.rest[0] ?? "", flags.rest[1] ?? "", () => exit(0));
+  } else if (flags.action === "delete") {
+    const { deleteCommand } = await import("./delete-command.ts");
+    await answer(deleteCommand(flags, cwd(), createLogger(printError, flags.debug)));
+  } else
+    fail(
+      `${flags.action === "" ? "no command" : `unknown command ${JSON.stringify(flags.action)}`}: use start or delete`,
+    );
+}
+
+/** As Go's flag package ends. */
+const WRONG_USAGE = 2;
+
+function flagsOrEnd(): Flags {
+  try {
+    return parseFlags(argv.slice(1));
+  } catch (error) {
+    fail(error, WRONG_USAGE);
+  }
+}
+
+/** `serve` is called in the process that is to be the shim. */
+export async function runCommand(serve: (config: ServerConfig) => void): Promise<void> {
+  try {
+    await carryOut(flagsOrEnd(), serve);
+  } catch (error) {
+    fail(error);
+  }
+}
