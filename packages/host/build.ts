@@ -175,13 +175,13 @@ export async function buildProgram(options: ProgramOptions): Promise<string> {
     const { main, units } = await bundleProgram({ ...options, inject, minify: settings.minify });
     // The names under which stack traces of debug builds have them.
     const parts = [
-      { kind: "module", what: name, file: options.entry, text: main },
-      ...units.map(({ file, source }) => ({ kind: "unit", what: basename(file, ".ts"), file, text: source })),
+      { what: name, file: options.entry, text: main },
+      ...units.map(({ file, source }) => ({ what: basename(file, ".ts"), file, text: source })),
     ];
-    for (const [number, { kind, what, file, text }] of parts.entries()) {
+    for (const [number, { what, file, text }] of parts.entries()) {
       const script = join(work, `${number}.js`);
       await writeFile(script, text);
-      const args = [kind, script, join(work, `${number}.bin`), what, String(settings.strip)];
+      const args = [script, join(work, `${number}.bin`), what, String(settings.strip)];
       await run(tool, args).catch((error: { stderr?: string }) => {
         throw new Error(`cannot compile ${file} for the engine:\n${error.stderr ?? error}`);
       });

@@ -1,8 +1,12 @@
-// TypeScript to what the engine compiles: one module for what a program always needs, and units for what it needs at times.
+// TypeScript to what the engine compiles: a main part with what a program always needs, and units with what it needs at
+// times.
 //
-// A unit begins at an `import()` in the sources and holds what that file needs and the main module does not have. It is
-// a function from the main module's exports to the file's own, so that (unlike a module, which the engine keeps for good)
-// it can be let go of and evaluated again: see c/units.c.
+// A unit begins at an `import()` in the sources. It is a function from the main part's exports to those of its file, so
+// that (unlike a module, which the engine keeps for good) it can be let go of and evaluated again; the main part is a
+// function too, and only what it has made stays: see c/units.c.
+//
+// Units take from the main part what must be there once: files with state or classes, and what the entry imports itself.
+// Of other files each part has what it needs, so that the main part need not carry for them what it does not use.
 import { readFile } from "node:fs/promises";
 import { relative, resolve } from "node:path";
 import { type BuildResult, build, type OnResolveArgs, type OutputFile, type Plugin } from "esbuild";
@@ -20,14 +24,12 @@ export interface BundleOptions {
 
 export interface Bundle {
   readonly main: string;
-  /** By the number that the main module and the units call them by. */
+  /** By the number that the main part and the units call them by. */
   readonly units: readonly { readonly file: string; readonly source: string }[];
 }
 
 const top = resolve(import.meta.dirname, "../..");
 const builtIn = /^node:|^(assert|buffer|child_process|crypto|events|fs|net|os|path|stream|util)(\/|$)/;
-/** Generated messages hold no state: a unit may have its own copy, so that the main module need not have it. */
-const copied = /\/proto\/src\/gen\//;
 const MAIN = "main:";
 const UNIT = "unit:";
 
@@ -46,8 +48,8 @@ const hostModules = (options: BundleOptions): Plugin => ({
   },
 });
 
-/** Leaves `import()` to the host, and what the main module has to it. */
-const outside = (main: ReadonlySet<string> | null, found: (unit: string) => void): Plugin => ({
+/** Leaves `import()` to the host, and what the main part has for all to it. */
+const outside = (shared: ReadonlySet<string>, found: (unit: string) => void): Plugin => ({
   name: "outside",
   setup(build) {
     const asking = Symbol();
@@ -59,7 +61,7 @@ const outside = (main: ReadonlySet<string> | null, found: (unit: string) => void
         found(result.path);
         return { path: UNIT + result.path, external: true };
       }
-      return main?.has(result.path) && !copied.test(result.path) ? { path: MAIN + result.path, external: true } : null;
+      return shared.has(result.path) ? { path: MAIN + result.path, external: true } : null;
     });
   },
 });
@@ -125,7 +127,7 @@ const namesIn = (list: string): string[][] =>
     .map((entry) => entry.trim().split(" as "))
     .filter(([name]) => name !== "");
 
-/** Names that units take from the main module: file and export. */
+/** Names that units take from the main part: file and export. */
 type Needs = Map<string, Set<string>>;
 
 function addNeeds(needs: Needs, source: string): void {
@@ -137,19 +139,35 @@ function addNeeds(needs: Needs, source: string): void {
   }
 }
 
-/** What is declared with `let`, or is a collection, outside of all functions. */
+/** What is declared with `let`, or is made, outside of all functions. */
 const state = /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = new (?!Text(?:En|De)coder|Uint8Array))/m;
 
+const classes = /^(?:export )?(?:abstract )?class \w+/m;
+
+const stateIn = async (file: string): Promise<string | undefined> => state.exec(await readFile(file, "utf8"))?.[0];
+
 /** A unit is evaluated anew each time that it was let go of, and two of them may hold the same file. */
-async function refuseState(unit: string, files: readonly string[], main: ReadonlySet<string>): Promise<void> {
+async function refuseState(unit: string, files: readonly string[]): Promise<void> {
   for (const file of files) {
-    if (main.has(file)) continue;
-    const found = state.exec(await readFile(file, "utf8"))?.[0];
+    const found = await stateIn(file);
     if (found !== undefined)
       throw new Error(
-        `${relative(top, file)} keeps state (${found.trim()}) and is only in the unit ${relative(top, unit)}: import it from the main module too`,
+        `${relative(top, file)} keeps state (${found.trim()}) and is only in the unit ${relative(top, unit)}: import it from the main part too`,
       );
   }
+}
+
+/** Files of the main part that units take from it. */
+async function sharedOf(result: Result, entry: string): Promise<Set<string>> {
+  const imports = result.metafile.inputs[relative(top, entry)]?.imports ?? [];
+  const ofEntry = new Set(imports.map(({ path }) => resolve(top, path)));
+  const out = new Set<string>();
+  for (const file of filesOf(result)) {
+    if (file.endsWith("/program")) continue;
+    if (ofEntry.has(file) || classes.test(await readFile(file, "utf8")) || (await stateIn(file)) !== undefined)
+      out.add(file);
+  }
+  return out;
 }
 
 export async function bundleProgram(options: BundleOptions): Promise<Bundle> {
@@ -171,15 +189,15 @@ export async function bundleProgram(options: BundleOptions): Promise<Bundle> {
     lines.push(`import ${JSON.stringify(entry)};`, `export * from ${JSON.stringify(entry)};`);
     const stdin = { contents: lines.join("\n"), resolveDir: top, sourcefile: "program" };
     const whole = { ...options, keepWhole: [...(options.keepWhole ?? []), entry] };
-    const mainResult = await esbuild(whole, { stdin }, outside(null, found), options.inject);
-    const main = new Set(filesOf(mainResult));
+    const mainResult = await esbuild(whole, { stdin }, outside(new Set(), found), options.inject);
+    const shared = await sharedOf(mainResult, entry);
     const units: { file: string; source: string }[] = [];
     const next: Needs = new Map();
     const done = new Set<string>();
     for (let file = firstOf(unitFiles, done); file !== undefined; file = firstOf(unitFiles, done)) {
       done.add(file);
-      const result = await esbuild(options, { entryPoints: [file] }, outside(main, found), []);
-      await refuseState(file, filesOf(result), main);
+      const result = await esbuild(options, { entryPoints: [file] }, outside(shared, found), []);
+      await refuseState(file, filesOf(result));
       const source = outputOf(result).text;
       addNeeds(next, source);
       units.push({ file, source });
@@ -188,13 +206,13 @@ export async function bundleProgram(options: BundleOptions): Promise<Bundle> {
       units.sort((a, b) => (a.file < b.file ? -1 : 1));
       const numbers = new Map(units.map(({ file }, number) => [file, number]));
       return {
-        main: withUnitCalls(outputOf(mainResult).text, numbers),
-        units: units.map(({ file, source }) => ({ file, source: unitFunction(file, source, exportNames, numbers) })),
+        main: asFunction(entry, outputOf(mainResult).text, exportNames, numbers),
+        units: units.map(({ file, source }) => ({ file, source: asFunction(file, source, exportNames, numbers) })),
       };
     }
     needs = next;
   }
-  throw new Error(`${options.entry}: what its units need of the main module does not settle`);
+  throw new Error(`${options.entry}: what its units need of the main part does not settle`);
 }
 
 const firstOf = (all: ReadonlySet<string>, done: ReadonlySet<string>): string | undefined =>
@@ -208,7 +226,7 @@ function sameNeeds(a: Needs, b: Needs): boolean {
 const withUnitCalls = (source: string, numbers: ReadonlyMap<string, number>): string =>
   source.replace(/\bimport\("unit:([^"]+)"\)/g, (_, file: string) => `berthUnit(${numbers.get(file)})`);
 
-function unitFunction(
+function asFunction(
   file: string,
   source: string,
   exportNames: ReadonlyMap<string, string>,
@@ -227,6 +245,6 @@ function unitFunction(
       return `return { ${names.join(", ")} };`;
     });
   const left = /^(?:import|export) .*$/m.exec(body)?.[0];
-  if (left !== undefined) throw new Error(`${relative(top, file)}: a unit cannot have: ${left}`);
+  if (left !== undefined) throw new Error(`${relative(top, file)}: a program cannot have: ${left}`);
   return `(function ($main, $native) {\n"use strict";\n${body}\n})`;
 }

@@ -9,7 +9,6 @@
 #include <unistd.h>
 #include "host.h"
 
-#define READ_BUFFER (64 << 10)
 #define FIRST_READ_ALL 4096
 
 CALL(call_open) {
@@ -35,14 +34,13 @@ CALL(call_close) {
 
 CALL(call_read) {
   UNUSED;
-  static uint8_t buffer[READ_BUFFER];
   int fd, max;
   if (!int_argument(ctx, argv[0], &fd) || !int_argument(ctx, argv[1], &max)) return JS_EXCEPTION;
-  size_t size = max < 0 ? 0 : (size_t)max < sizeof buffer ? (size_t)max : sizeof buffer;
+  size_t size = max < 0 ? 0 : (size_t)max < sizeof scratch ? (size_t)max : sizeof scratch;
   ssize_t count;
-  do count = read(fd, buffer, size);
+  do count = read(fd, scratch, size);
   while (count < 0 && errno == EINTR);
-  return count < 0 ? failure(ctx, errno) : copied_bytes(ctx, buffer, (size_t)count);
+  return count < 0 ? failure(ctx, errno) : copied_bytes(ctx, scratch, (size_t)count);
 }
 
 CALL(call_rewind) {

@@ -52,7 +52,19 @@ static void give_page(void *p) {
   if (page < lowest) lowest = page;
 }
 
+uint8_t scratch[64 << 10] __attribute__((aligned(PAGE)));
+
+// How far below us the stack may have been used. What lies there was left by calls that have returned.
+#define STACK_LEFT (96 << 10)
+
+static void trim_stack(void) {
+  uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)(PAGE - 1);
+  madvise((void *)(here - STACK_LEFT), STACK_LEFT - PAGE, MADV_DONTNEED);
+}
+
 void heap_trim(void) {
+  trim_stack();
+  madvise(scratch, sizeof scratch, MADV_DONTNEED);
   for (unsigned from = next_free(0); from < made;) {
     unsigned to = from;
     while (to < made && !is_taken(to)) to++;

@@ -1,4 +1,4 @@
-// The program's frame: makes the engine, evaluates the embedded module and runs the loop until nothing is left.
+// The program's frame: makes the engine, runs the embedded program and the loop until nothing is left.
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -6,7 +6,6 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "host.h"
-#include "program.h"
 
 // Bytes allocated before the first collection of cycles; most garbage is freed at once by reference counts.
 #define GC_THRESHOLD ((size_t)512 << 10)
@@ -118,21 +117,16 @@ static const JSCFunctionListEntry host_rows[] = {
 };
 TABLE(host);
 
-// One export, an object: the engine makes its functions when they are first used, which a module's exports are not.
-static JSValue native;
-
-static void make_native(JSContext *ctx) {
-  native = JS_NewObject(ctx);
+// The engine makes the functions of a property list when they are first used.
+static JSValue native_calls(JSContext *ctx) {
+  JSValue native = JS_NewObject(ctx);
 #define FILL(area) \
   if (&area##_table != NULL) JS_SetPropertyFunctionList(ctx, native, area##_table.rows, area##_table.count);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Waddress"
   EACH_TABLE(FILL)
 #pragma GCC diagnostic pop
-}
-
-static int fill_native(JSContext *ctx, JSModuleDef *module) {
-  return JS_SetModuleExport(ctx, module, "native", JS_DupValue(ctx, native));
+  return native;
 }
 
 // Rejections without a handler, until the jobs that might add one have run.
@@ -228,26 +222,6 @@ static JSContext *new_context(JSRuntime *rt) {
   return ctx;
 }
 
-static void evaluate_program(JSContext *ctx) {
-  const struct bytecode *code = &program[0];
-  JSValue module = JS_ReadObject(ctx, code->start, (size_t)(code->end - code->start), JS_READ_OBJ_BYTECODE);
-  if (JS_IsException(module) || JS_ResolveModule(ctx, module) < 0 ||
-      !units_init(ctx, JS_VALUE_GET_PTR(module), native)) {
-    report_uncaught(ctx, JS_GetException(ctx));
-    return;
-  }
-#ifdef JS_READ_OBJ_SERIALIZE_ERRORS // @suchipi/quickjs splits evaluation in two; elsewhere JS_EvalFunction returns the promise
-  JSValue result = JS_EvalFunctionAsync(ctx, module);
-#else
-  JSValue result = JS_EvalFunction(ctx, module);
-#endif
-  if (JS_IsException(result)) {
-    JSValue error = JS_GetException(ctx);
-    if (exiting) JS_FreeValue(ctx, error);
-    else report_uncaught(ctx, error);
-  } else JS_FreeValue(ctx, result);
-}
-
 int main(int count, char **list) {
   argument_count = count;
   arguments = list;
@@ -261,12 +235,14 @@ int main(int count, char **list) {
   JS_SetHostPromiseRejectionTracker(rt, track_rejection, NULL);
   JSContext *ctx = new_context(rt);
   if (ctx == NULL) return INTERNAL_ERROR;
-  make_native(ctx);
-  JS_AddModuleExport(ctx, JS_NewCModule(ctx, "berth:native", fill_native, NULL), "native");
 #ifdef GC_STRESS
   stressed = rt;
 #endif
-  evaluate_program(ctx);
+  if (!program_start(ctx, native_calls(ctx))) {
+    JSValue error = JS_GetException(ctx);
+    if (exiting) JS_FreeValue(ctx, error);
+    else report_uncaught(ctx, error);
+  }
   int status = run_loop(ctx);
   restore_standard_flags();
 #ifdef UNWIND_ON_EXIT
@@ -276,8 +252,7 @@ int main(int count, char **list) {
   }
   JS_FreeValue(ctx, uncaught_handler);
   uncaught_handler = JS_UNDEFINED;
-  units_free(ctx);
-  JS_FreeValue(ctx, native);
+  program_free(ctx);
   JS_FreeContext(ctx);
   JS_FreeRuntime(rt);
 #endif

@@ -47,14 +47,16 @@ JSValue int_array(JSContext *ctx, const int64_t *values, int count);
 
 // heap.c
 extern const JSMallocFunctions heap_functions;
-// Gives free pages back to the kernel.
+// Gives free pages back to the kernel: of the heap, of the stack and of `scratch`.
 void heap_trim(void);
+// For bytes on their way through one call.
+extern uint8_t scratch[64 << 10];
 
-// units.c. `native` is what the module berth:native exports by that name.
-bool units_init(JSContext *ctx, JSModuleDef *main_module, JSValueConst native);
-// Lets go of all that nobody uses.
+// units.c. Runs the main part, with the object of native calls, which it takes over. False: an exception is pending.
+bool program_start(JSContext *ctx, JSValue native);
+// Lets go of all units that nobody uses.
 void units_forget(JSContext *ctx);
-void units_free(JSContext *ctx);
+void program_free(JSContext *ctx);
 
 // loop.c
 extern int loop_fd;

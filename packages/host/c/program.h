@@ -1,4 +1,4 @@
-// The program's bytecode, from a file that the build writes: the main module, then its units.
+// The program's bytecode, from a file that the build writes: the main part, then its units.
 #ifndef BERTH_PROGRAM_H
 #define BERTH_PROGRAM_H
 

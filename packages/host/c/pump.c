@@ -4,13 +4,11 @@
 #include <unistd.h>
 #include "host.h"
 
-#define BUFFER (64 << 10)
 #define SPLICE_FROM (16 << 10)
 
 // pump.ts has the same list.
 enum state { MORE, EMPTY, FULL, END, SOURCE_ERROR, TARGET_ERROR, NO_SPLICE };
 
-static uint8_t buffer[BUFFER];
 
 static bool result_argument(JSContext *ctx, JSValueConst value, int32_t **result) {
   uint8_t *bytes;
@@ -58,14 +56,14 @@ static enum state splice_some(struct step *step, size_t count) {
 // Fills the buffer: a terminal hands out 4 KiB at most, and one write for many reads spares the reader wake-ups.
 static enum state fill(struct step *step) {
   step->length = step->written = 0;
-  while (step->length < sizeof buffer) {
-    ssize_t count = read(step->from, buffer + step->length, sizeof buffer - step->length);
+  while (step->length < sizeof scratch) {
+    ssize_t count = read(step->from, scratch + step->length, sizeof scratch - step->length);
     if (count == 0) return END;
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return (step->error = errno) == EAGAIN ? EMPTY : SOURCE_ERROR;
     step->length += (size_t)count;
     // A pipe gives all it has: whether there is more now, the loop will tell.
-    if (step->may_splice && step->length < sizeof buffer) return EMPTY;
+    if (step->may_splice && step->length < sizeof scratch) return EMPTY;
   }
   return MORE;
 }
@@ -73,7 +71,7 @@ static enum state fill(struct step *step) {
 // Writes out the buffer. A target's trouble is told first; the source's will be found again.
 static enum state empty(struct step *step, enum state state) {
   while (step->written < step->length) {
-    ssize_t count = write(step->to, buffer + step->written, step->length - step->written);
+    ssize_t count = write(step->to, scratch + step->written, step->length - step->written);
     if (count >= 0) {
       step->written += (size_t)count;
       step->moved += (int)count;
@@ -109,7 +107,7 @@ CALL(call_pumpMove) {
   result[1] = (int32_t)state;
   result[2] = state == SOURCE_ERROR || state == TARGET_ERROR ? step.error : 0;
   result[3] = step.may_splice;
-  return step.written == step.length ? JS_NULL : copied_bytes(ctx, buffer + step.written, step.length - step.written);
+  return step.written == step.length ? JS_NULL : copied_bytes(ctx, scratch + step.written, step.length - step.written);
 }
 
 CALL(call_setPipeSize) {
@@ -125,7 +123,7 @@ CALL(call_pumpDiscard) {
   if (!int_argument(ctx, argv[0], &from) || !int_argument(ctx, argv[1], &max)) return JS_EXCEPTION;
   int64_t total = 0;
   while (total < max) {
-    ssize_t count = read(from, buffer, sizeof buffer);
+    ssize_t count = read(from, scratch, sizeof scratch);
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) return total > 0 ? JS_NewInt64(ctx, total) : outcome(ctx, count);
     total += count;

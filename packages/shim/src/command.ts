@@ -28,7 +28,7 @@ async function answer(bytes: Promise<Uint8Array>): Promise<void> {
   exit(0);
 }
 
-async function carryOut(flags: Flags, serve: (config: ServerConfig) => void): Promise<void> {
+async function carryOut(flags: Flags): Promise<ServerConfig | null> {
   if (flags.version) {
     print((await import("./info-command.ts")).versionText(program));
     exit(0);
@@ -36,7 +36,7 @@ async function carryOut(flags: Flags, serve: (config: ServerConfig) => void): Pr
   if (flags.info) {
     const { infoCommand } = await import("./info-command.ts");
     await answer(infoCommand(readStdin()));
-  } else if (flags.action === "start") startCommand(flags, cwd(), serve);
+  } else if (flags.action === "start") return startCommand(flags, cwd());
   else if (flags.action === "hold") {
     const { holdCommand } = await import("./hold-command.ts");
     holdCommand(flags.rest[0] ?? "", flags.rest[1] ?? "", () => exit(0));
@@ -47,6 +47,7 @@ async function carryOut(flags: Flags, serve: (config: ServerConfig) => void): Pr
     fail(
       `${flags.action === "" ? "no command" : `unknown command ${JSON.stringify(flags.action)}`}: use start or delete`,
     );
+  return null;
 }
 
 /** As Go's flag package ends. */
@@ -60,10 +61,10 @@ function flagsOrEnd(): Flags {
   }
 }
 
-/** `serve` is called in the process that is to be the shim. */
-export async function runCommand(serve: (config: ServerConfig) => void): Promise<void> {
+/** What to serve, in the process that is to be the shim; else null, and the program ends when it has nothing more to do. */
+export async function runCommand(): Promise<ServerConfig | null> {
   try {
-    await carryOut(flagsOrEnd(), serve);
+    return await carryOut(flagsOrEnd());
   } catch (error) {
     fail(error);
   }

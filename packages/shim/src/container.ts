@@ -4,7 +4,7 @@ import type { Bundle } from "./bundle.ts";
 import type { Cgroup } from "./cgroup-path.ts";
 import type { OomWatch } from "./oom-watch.ts";
 import type { Process } from "./process.ts";
-import type { Runc } from "./runc.ts";
+import type { Runc, RuncConfig } from "./runc.ts";
 
 export interface Container {
   readonly id: string;
@@ -27,6 +27,29 @@ export interface Container {
   readonly checkpoint: string;
   /** Where criu leaves its logs at a restore. */
   readonly criuWorkPath: string;
+}
+
+/** A container that nothing has been made of yet. */
+export function newContainer(
+  of: Pick<Container, "id" | "bundle" | "init" | "privatePids" | "ioUid" | "ioGid" | "checkpoint" | "criuWorkPath">,
+  runtime: RuncConfig,
+): Container {
+  const { id, bundle, init, privatePids, ioUid, ioGid, checkpoint, criuWorkPath } = of;
+  return {
+    id,
+    bundle,
+    runc: async () => (await import("./runc.ts")).createRunc(runtime),
+    init,
+    execs: new Map(),
+    privatePids,
+    ioUid,
+    ioGid,
+    cgroup: null,
+    oom: null,
+    initGone: false,
+    checkpoint,
+    criuWorkPath,
+  };
 }
 
 /** The texts of these errors are containerd's: clients match them. */

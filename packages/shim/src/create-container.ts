@@ -8,14 +8,13 @@ import { type Bundle, bundleAt } from "./bundle.ts";
 import type { BundleConfig } from "./bundle-config.ts";
 import { readBundleConfig, readPidFile, saveOptions } from "./bundle-files.ts";
 import { cgroupOfPid } from "./cgroup-reader.ts";
-import type { Container } from "./container.ts";
+import { type Container, newContainer } from "./container.ts";
 import { followExit } from "./exits.ts";
 import type { Keeper } from "./keeper.ts";
 import { followOom } from "./oom.ts";
 import { openStdio } from "./open-stdio.ts";
 import { createProcess } from "./process.ts";
 import { mountRootfs, unmountAll } from "./rootfs.ts";
-import type { RuncConfig } from "./runc.ts";
 
 /** Makes the container, up to its init waiting to be started. Nothing of it is left where this fails. */
 export async function createContainer(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
@@ -61,37 +60,27 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
   const config = configOf(bundle);
   const options = asked ?? assumedOptions(config);
   saveOptions(bundle, options);
-  const runtime: RuncConfig = {
-    id,
-    namespace: keeper.namespace,
-    bundle: bundle.path,
-    logFile: bundle.runtimeLog,
-    options,
-  };
-  const runc = async () => (await import("./runc.ts")).createRunc(runtime);
   const { terminal, stdin, stdout, stderr } = request;
   const init = createProcess({ kind: "init", execId: "", terminal, stdin, stdout, stderr });
-  const container: Container = {
-    id,
-    bundle,
-    runc,
-    init,
-    execs: new Map(),
-    privatePids: config.privatePids,
-    ioUid: options.ioUid,
-    ioGid: options.ioGid,
-    cgroup: null,
-    oom: null,
-    initGone: false,
-    checkpoint,
-    criuWorkPath: options.criuWorkPath || (exists(bundle.work) ? bundle.work : bundle.path),
-  };
+  const container = newContainer(
+    {
+      id,
+      bundle,
+      init,
+      privatePids: config.privatePids,
+      ioUid: options.ioUid,
+      ioGid: options.ioGid,
+      checkpoint,
+      criuWorkPath: options.criuWorkPath || (exists(bundle.work) ? bundle.work : bundle.path),
+    },
+    { id, namespace: keeper.namespace, bundle: bundle.path, logFile: bundle.runtimeLog, options },
+  );
   mountRootfs(bundle.rootfs, request.rootfs);
   let made = false;
   try {
     init.stdio = await openStdio(keeper, container, init);
     if (checkpoint === "") {
-      await (await runc()).create({
+      await (await container.runc()).create({
         bundle: bundle.path,
         pidFile: bundle.initPid,
         stdio: init.stdio.child,

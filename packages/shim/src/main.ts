@@ -2,14 +2,26 @@
 //
 // What a shim needs while its containers simply run is imported here; all else is a unit (an `import()`), which is there
 // from its use until the shim has been idle for a moment.
+import { collectGarbage } from "@berth/host";
 import { serve } from "./server.ts";
 
-// Used by units, and by what is always there besides.
+// Made by units, and outlasts them.
+export { untilAborted } from "./abort.ts";
+export { bundleAt } from "./bundle.ts";
+export { newContainer } from "./container.ts";
 export { followExit } from "./exits.ts";
+export { createLogger } from "./logger.ts";
+export { followOom } from "./oom.ts";
+export { createProcess } from "./process.ts";
+export { quietWriter } from "./quiet-writer.ts";
 
 async function main(): Promise<void> {
   const { runCommand } = await import("./command.ts");
-  await runCommand(serve);
+  const config = await runCommand();
+  if (config === null) return;
+  // What it took to come here goes first: what now lasts would lie scattered among it, a little in each page.
+  collectGarbage();
+  serve(config);
 }
 
-void main();
+queueMicrotask(() => void main()); // units are there once this part has been evaluated

@@ -130,7 +130,6 @@ export function serve(config: ServerConfig): void {
       void end();
     });
   onSignal(SIGUSR1, () => void dump().then((text) => log.info(text)));
-  tidy(); // of what it took to start
   log.debug("shim is serving", { pid: pid(), address: config.socket });
 }
 

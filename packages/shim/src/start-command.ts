@@ -18,7 +18,6 @@ import {
   setsid,
   sha256,
   stat,
-  stderr,
   stdout,
   unlink,
   write,
@@ -31,6 +30,7 @@ import { readBundleConfig, saveOptions } from "./bundle-files.ts";
 import type { Flags } from "./flags.ts";
 import { socketOf } from "./forwarder.ts";
 import { createLogger } from "./logger.ts";
+import { quietWriter } from "./quiet-writer.ts";
 import { readStdin } from "./read-stdin.ts";
 import type { ServerConfig } from "./server.ts";
 import { joinShimCgroup } from "./shim-cgroup.ts";
@@ -41,10 +41,10 @@ const MAX_OOM_SCORE = 1000;
 const SIGKILL = 9;
 
 /**
- * Prints the address and ends, in the caller's process; in the other one it returns when `serve` has. `directory` is the
- * bundle.
+ * Prints the address and ends, in the caller's process; in the other one it returns what is to be served. `directory` is
+ * the bundle.
  */
-export function startCommand(flags: Flags, directory: string, serve: (config: ServerConfig) => void): void {
+export function startCommand(flags: Flags, directory: string): ServerConfig {
   if (flags.id === "") throw invalidArgument("shim cannot be started without -id");
   if (flags.namespace === "") throw invalidArgument("shim cannot be started without -namespace");
   const bundle = bundleAt(directory);
@@ -56,7 +56,7 @@ export function startCommand(flags: Flags, directory: string, serve: (config: Se
     wish === "" ? socketPath(hash, folder, flags.address, flags.namespace, group, ...suffix) : socketOf(wish);
   const path = named(flags.socket);
 
-  const reply = () => {
+  const reply = (): never => {
     // For a `delete` that comes before any Create.
     if (input.options !== null) saveOptions(bundle, input.options);
     writeFileAtomic(bundle.address, `unix://${path}`, { mode: 0o600 });
@@ -65,10 +65,7 @@ export function startCommand(flags: Flags, directory: string, serve: (config: Se
     exit(0);
   };
   const listener = listenOrFind(path);
-  if (listener === null) {
-    reply();
-    return;
-  }
+  if (listener === null) return reply();
   const debug = flags.debug || (input.bootstrap?.logLevel ?? 0) < 0;
   const debugPath = named(flags.debugSocket, "debug");
   const debugListener = debug || flags.debugSocket !== "" ? listenOrFind(debugPath) : null;
@@ -80,10 +77,7 @@ export function startCommand(flags: Flags, directory: string, serve: (config: Se
     if (options?.shimCgroup) joinShimCgroup(options.shimCgroup);
     raiseOomScore();
     child = fork();
-    if (child !== 0) {
-      reply();
-      return;
-    }
+    if (child !== 0) return reply();
   } catch (error) {
     // Nobody will hear of it: it must not stay behind.
     if (child !== 0) kill(child, SIGKILL);
@@ -92,11 +86,11 @@ export function startCommand(flags: Flags, directory: string, serve: (config: Se
     throw error;
   }
   detach(bundle, debugListener === null ? [listener] : [listener, debugListener]);
-  const log = createLogger(logWriter(), debug).with({
+  const log = createLogger(quietWriter, debug).with({
     namespace: flags.namespace,
     container: flags.id,
   });
-  serve({
+  return {
     listener,
     socket: path,
     debug: debugListener === null ? null : { listener: debugListener, path: debugPath },
@@ -105,7 +99,7 @@ export function startCommand(flags: Flags, directory: string, serve: (config: Se
     options: input.options,
     runDirectory: folder,
     log,
-  });
+  };
 }
 
 const ttrpcOf = (address: string): string => (address === "" ? "" : `${address}.ttrpc`);
@@ -177,15 +171,4 @@ function openLog(bundle: Bundle): Fd | null {
     if (isCode(error, "ENXIO")) return null;
     throw error;
   }
-}
-
-/** A log must never stop a shim: lines are lost where nobody takes them. */
-function logWriter(): (line: string) => void {
-  return (line) => {
-    try {
-      write(stderr, new TextEncoder().encode(line));
-    } catch (error) {
-      if (!isCode(error, "EPIPE", "EBADF")) throw error;
-    }
-  };
 }

@@ -24,7 +24,7 @@ import {
 } from "@berth/rpc";
 import type { ByteStream } from "./byte-stream.ts";
 import { encodeFrame, FrameDecoder, type FrameReceiver, FrameType, MAX_DATA, tooLong } from "./frame.ts";
-import { type LateService, lateRoute } from "./late-service.ts";
+import { callLate, type LateService } from "./late-service.ts";
 import type { Limits } from "./limits.ts";
 import { decodePayload } from "./payload.ts";
 
@@ -62,8 +62,7 @@ export interface StreamReceiver {
 
 interface Opened {
   readonly request: Request;
-  /** Of a late service, what will find it. */
-  readonly route: Route | (() => Promise<Route>);
+  readonly route: Route | LateService;
   readonly call: IncomingCall;
 }
 
@@ -196,8 +195,7 @@ export class ServerConnection implements FrameReceiver {
       return;
     }
     const { request, route, call } = opened;
-    if (typeof route === "function" || route.method.kind === "unary")
-      void this.#unary(id, route, call, request.payload);
+    if ("load" in route || route.method.kind === "unary") void this.#unary(id, opened);
     else if (this.shared.startStream !== null) {
       // Registered before the handler runs, but not if it is over already.
       const receiver = this.shared.startStream(this, id, flags, route, call, request.payload);
@@ -211,7 +209,7 @@ export class ServerConnection implements FrameReceiver {
     const request = decodeRequest(data);
     if (shared.stopping) throw unavailable("the server is shutting down");
     const route = this.#route(request);
-    if (typeof route !== "function" && route.method.kind !== "unary" && shared.startStream === null)
+    if (!("load" in route) && route.method.kind !== "unary" && shared.startStream === null)
       throw unimplemented(`method ${request.method}: this server has no streams`);
     if (this.#calls.size >= shared.limits.maxCalls)
       throw resourceExhausted(`more than ${shared.limits.maxCalls} calls at once on one connection`);
@@ -220,7 +218,7 @@ export class ServerConnection implements FrameReceiver {
     const metadata = newMetadata();
     for (const { key, value } of request.metadata) addMetadata(metadata, key, value);
     const call = new IncomingCall({
-      method: typeof route === "function" ? `${request.service}/${request.method}` : route.path,
+      method: "load" in route ? `${request.service}/${request.method}` : route.path,
       metadata,
       keys: ttrpcKeys,
       log: this.log,
@@ -235,18 +233,19 @@ export class ServerConnection implements FrameReceiver {
   }
 
   #route({ service, method }: Request): Opened["route"] {
-    const late = this.shared.late.get(service);
-    return late === undefined ? findRoute(this.shared.routes, service, method) : () => lateRoute(late, method);
+    return this.shared.late.get(service) ?? findRoute(this.shared.routes, service, method);
   }
 
   /** Never rejects. */
-  async #unary(id: number, route: Opened["route"], call: IncomingCall, payload: Uint8Array): Promise<void> {
+  async #unary(id: number, { route, call, request }: Opened): Promise<void> {
     let status: RpcStatus | null = null;
     let answer: Uint8Array = noBytes;
     try {
-      const { method, handler } = typeof route === "function" ? await route() : route;
-      const input = decodePayload(method.input, payload);
-      answer = method.output.encode((await handler(input, call)) as object);
+      if ("load" in route) answer = await callLate(route, request.method, request.payload, call);
+      else {
+        const input = decodePayload(route.method.input, request.payload);
+        answer = route.method.output.encode((await route.handler(input, call)) as object);
+      }
     } catch (error) {
       status = failureOf(error, call);
     }

@@ -1,15 +1,7 @@
-// Build tool: compiles a bundled ES module, or the function of a unit, to bytecode.
-// Usage: compile module|unit INPUT.js OUTPUT.bin NAME STRIP-FLAGS
-#include <stdbool.h>
+// Build tool: compiles a script to bytecode. Usage: compile INPUT.js OUTPUT.bin NAME STRIP-FLAGS
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include "quickjs.h"
-
-static int no_exports_yet(JSContext *ctx, JSModuleDef *module) {
-  (void)ctx, (void)module;
-  return 0;
-}
 
 static char *read_file(const char *path, size_t *length) {
   FILE *file = fopen(path, "rb");
@@ -34,9 +26,8 @@ static int fail(JSContext *ctx, const char *what) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 6) return 2;
-  bool is_module = strcmp(argv[1], "module") == 0;
-  const char *input = argv[2], *output = argv[3], *name = argv[4];
+  if (argc != 5) return 2;
+  const char *input = argv[1], *output = argv[2], *name = argv[3];
   size_t length, size;
   char *source = read_file(input, &length);
   if (source == NULL) {
@@ -46,11 +37,8 @@ int main(int argc, char **argv) {
   JSRuntime *rt = JS_NewRuntime();
   JSContext *ctx = JS_NewContext(rt);
   JS_SetMaxStackSize(rt, 0);
-  JS_SetStripInfo(rt, atoi(argv[5]));
-  JSModuleDef *native = JS_NewCModule(ctx, "berth:native", no_exports_yet, NULL);
-  JS_AddModuleExport(ctx, native, "native");
-  int type = is_module ? JS_EVAL_TYPE_MODULE : JS_EVAL_TYPE_GLOBAL;
-  JSValue code = JS_Eval(ctx, source, length, name, type | JS_EVAL_FLAG_COMPILE_ONLY);
+  JS_SetStripInfo(rt, atoi(argv[4]));
+  JSValue code = JS_Eval(ctx, source, length, name, JS_EVAL_TYPE_GLOBAL | JS_EVAL_FLAG_COMPILE_ONLY);
   if (JS_IsException(code)) return fail(ctx, name);
   uint8_t *bytecode = JS_WriteObject(ctx, &size, code, JS_WRITE_OBJ_BYTECODE);
   if (bytecode == NULL) return fail(ctx, name);

@@ -47,12 +47,12 @@ describe("timers", () => {
   it("fire by their delay, then in the order in which they were set", async () => {
     const order: string[] = [];
     await new Promise<void>((resolve) => {
-      setTimeout(() => order.push("late"), 12);
+      setTimeout(() => order.push("late"), 300); // however long it takes to set the others
       setTimeout(() => order.push("early"), 1);
       setTimeout(() => order.push("early too"), 1);
       const gone = setTimeout(() => order.push("cleared"), 2);
       clearTimeout(gone);
-      setTimeout(resolve, 25);
+      setTimeout(resolve, 310);
     });
     assert.deepEqual(order, ["early", "early too", "late"]);
   });
