@@ -2,10 +2,8 @@
 import { join } from "node:path";
 import { idleShim } from "../idle-shim.ts";
 import { startLauncher } from "./launcher.ts";
+import type { Pair, Who } from "./pair.ts";
 import { interleave } from "./statistics.ts";
-
-type Who = "ours" | "theirs";
-type Pair<T> = Record<Who, T>;
 
 export interface StartsOptions {
   readonly shims: Pair<string>;

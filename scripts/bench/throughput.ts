@@ -19,7 +19,9 @@ import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { makeFifo } from "../../test/scenarios/streams.ts";
 import { makeRootfs, ociSpec } from "../../test/support/bundle.ts";
 import { startContainerd } from "../../test/support/containerd.ts";
+import { endOnSignals, interruption } from "./interruption.ts";
 import { processesOf } from "./memory.ts";
+import { makePlace } from "./place.ts";
 import { format, interleave, ratios, sample } from "./statistics.ts";
 
 export const sinks = ["fifo", "file", "binary", "terminal"] as const;
@@ -37,6 +39,7 @@ export async function measureThroughput(
   mib: number,
   rounds: number,
 ): Promise<Throughput[]> {
+  await using place = makePlace();
   await using daemon = await startContainerd();
   using connection = connectGrpc(daemon.address);
   const rootfs = makeRootfs(join(daemon.dir, "rootfs"));
@@ -46,7 +49,7 @@ export async function measureThroughput(
   writeFileSync(logger, "#!/bin/sh\nexec 5>&-\nexec cat <&3 >/dev/null\n");
   chmodSync(logger, 0o755);
   let count = 0;
-  const to = { namespace: "bench", timeoutMs: 120_000 };
+  const to = { namespace: place.name, timeoutMs: 120_000, signal: interruption };
   const [containers, tasks] = [connection.service(Containers), connection.service(Tasks)];
 
   const once = async (shim: string, sink: Throughput["sink"], mib: number): Promise<{ mb: number; cpu: number }> => {
@@ -55,7 +58,7 @@ export async function measureThroughput(
     const args = ["dd", "if=/dev/zero", "bs=64k", `count=${mib * 16}`];
     const spec = {
       typeUrl: typeUrls.spec,
-      value: new TextEncoder().encode(JSON.stringify(ociSpec({ args, terminal, cgroupsPath: `/berth-bench/${id}` }))),
+      value: new TextEncoder().encode(JSON.stringify(ociSpec({ args, terminal, cgroupsPath: `/${place.name}/${id}` }))),
     };
     await containers.create({ container: { id, runtime: { name: shim }, spec } }, to);
     const path = join(folder, id);
@@ -123,6 +126,7 @@ function processorTime(pid: number): number {
 }
 
 if (import.meta.main) {
+  endOnSignals();
   const [mib = 256, rounds = 3] = process.argv.slice(2).map(Number);
   const ours = process.env.SHIM ?? resolve(import.meta.dirname, "../../dist/bin/containerd-shim-berth-v2");
   const theirs = realpathSync("/usr/bin/containerd-shim-runc-v2");
