@@ -67,7 +67,9 @@ export async function measureThroughput(
     const stderr = sink === "fifo" ? `${path}.err` : "";
     if (fifo) makeFifo(path);
     if (stderr !== "") makeFifo(stderr);
-    const read = Promise.all([...(fifo ? [readAway(path)] : []), ...(stderr === "" ? [] : [readAway(stderr)])]);
+    using readers = new DisposableStack();
+    const fifos = [...(fifo ? [path] : []), ...(stderr === "" ? [] : [stderr])];
+    const read = Promise.all(fifos.map((name) => readers.use(readAway(name)).ended));
     const stdout = fifo ? path : sink === "file" ? `file://${path}` : `binary://${logger}?id=${id}`;
     const rootfsMounts = [{ type: "bind", source: rootfs, target: "", options: ["rbind", "ro"] }];
     await tasks.create(
@@ -111,13 +113,14 @@ export async function measureThroughput(
   }
 }
 
-/** Reads a FIFO to its end in a process of its own. */
-const readAway = (path: string): Promise<void> =>
-  new Promise((done, fail) => {
-    spawn("dd", [`if=${path}`, "of=/dev/null", "bs=64k"], { stdio: "ignore" })
-      .once("exit", () => done())
-      .once("error", fail);
+/** Reads a FIFO to its end in a process of its own, which waits for a writer until it is disposed of. */
+function readAway(path: string): Disposable & { readonly ended: Promise<void> } {
+  const reader = spawn("dd", [`if=${path}`, "of=/dev/null", "bs=64k"], { stdio: "ignore" });
+  const ended = new Promise<void>((done, fail) => {
+    reader.once("exit", () => done()).once("error", fail);
   });
+  return { ended, [Symbol.dispose]: () => void reader.kill("SIGKILL") };
+}
 
 /** Milliseconds on a processor, of all threads (schedstat's first figure, in nanoseconds). */
 function processorTime(pid: number): number {
