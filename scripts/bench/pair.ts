@@ -99,9 +99,9 @@ export async function startPair({ shims, place, binary, within = [] }: PairOptio
       const execId = `e${++execs}`;
       const begun = performance.now();
       await tasks.exec({ containerId, execId, spec: trueProcess }, to);
-      const exited = tasks.wait({ containerId, execId }, to);
-      await tasks.start({ containerId, execId }, to);
-      const { exitStatus } = await exited;
+      // Both at once, so that neither fails unheard where the other does.
+      const waiting = tasks.wait({ containerId, execId }, to);
+      const [{ exitStatus }] = await Promise.all([waiting, tasks.start({ containerId, execId }, to)]);
       await tasks.deleteProcess({ containerId, execId }, to);
       if (exitStatus !== 0) throw new Error(`${execId} ended with status ${exitStatus}`);
       return performance.now() - begun;
