@@ -3,18 +3,23 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Launch, Launched } from "./bench/launcher.ts";
 import { processesOf } from "./bench/memory.ts";
 
 export interface IdleShim extends AsyncDisposable {
   readonly pid: number;
   readonly address: string;
-  /** How long `start` took, in milliseconds: from spawn until it had printed its address and exited. */
-  readonly startMs: number;
+}
+
+export interface IdleShimOptions {
+  readonly socketDir?: string;
+  /** Runs `start`. Default: by Node. */
+  readonly launch?: (command: Launch) => Promise<Pick<Launched, "status" | "output">>;
 }
 
 let count = 0;
 
-export async function idleShim(path: string, socketDir?: string): Promise<IdleShim> {
+export async function idleShim(path: string, { socketDir, launch = byNode }: IdleShimOptions = {}): Promise<IdleShim> {
   const folder = mkdtempSync(join(tmpdir(), "berth-idle-"));
   const id = `idle${process.pid}x${count++}`;
   writeFileSync(
@@ -24,35 +29,45 @@ export async function idleShim(path: string, socketDir?: string): Promise<IdleSh
   // The daemon's end of the log, which the Go shim insists on.
   execFileSync("mkfifo", [join(folder, "log")]);
   const log = openSync(join(folder, "log"), constants.O_RDWR | constants.O_NONBLOCK);
-  const started = performance.now();
-  const args = ["-namespace", "idle", "-address", join(folder, "no.sock"), "-publish-binary", "/bin/false", "-id", id];
-  const result = spawnSync(path, [...args, "-bundle", folder, "start"], {
-    cwd: folder,
-    env: {
-      ...process.env,
-      TTRPC_ADDRESS: join(folder, "no.sock.ttrpc"),
-      GOMAXPROCS: "2",
-      BERTH_SHIM_SOCKET_DIR: socketDir ?? join(folder, "s"),
-    },
-    input: "",
-  });
-  const startMs = performance.now() - started;
-  const address = result.stdout.toString().trim();
-  const [pid] = processesOf(path, id);
-  if (result.status !== 0 || pid === undefined) {
+  let address = "";
+  const end = () => {
+    for (const pid of processesOf(path, id)) process.kill(pid, "SIGKILL");
     closeSync(log);
     rmSync(folder, { recursive: true, force: true });
-    throw new Error(`${path} start: exit ${result.status}: ${address} ${result.stderr}`);
-  }
-  return {
-    pid,
-    address,
-    startMs,
-    async [Symbol.asyncDispose]() {
-      process.kill(pid, "SIGKILL");
-      closeSync(log);
-      rmSync(folder, { recursive: true, force: true });
-      if (address.startsWith("unix://")) rmSync(address.slice("unix://".length), { force: true });
-    },
+    if (address.startsWith("unix://")) rmSync(address.slice("unix://".length), { force: true });
   };
+  try {
+    const flags = ["-namespace", "idle", "-address", join(folder, "no.sock"), "-publish-binary", "/bin/false"];
+    const { status, output } = await launch({
+      argv: [path, ...flags, "-id", id, "-bundle", folder, "start"],
+      cwd: folder,
+      env: Object.entries({
+        ...process.env,
+        TTRPC_ADDRESS: join(folder, "no.sock.ttrpc"),
+        GOMAXPROCS: "2",
+        BERTH_SHIM_SOCKET_DIR: socketDir ?? join(folder, "s"),
+      }).map(([name, value]) => `${name}=${value}`),
+      shim: true,
+    });
+    address = output.trim();
+    const [pid] = processesOf(path, id);
+    if (status !== 0 || pid === undefined) throw new Error(`${path} start: exit ${status}: ${address}`);
+    return {
+      pid,
+      address,
+      async [Symbol.asyncDispose]() {
+        end();
+      },
+    };
+  } catch (error) {
+    end();
+    throw error;
+  }
+}
+
+async function byNode({ argv, env = [], cwd }: Launch): Promise<Pick<Launched, "status" | "output">> {
+  const [command = "", ...args] = argv;
+  const variables = Object.fromEntries(env.map((text) => [text.split("=", 1)[0], text.slice(text.indexOf("=") + 1)]));
+  const result = spawnSync(command, args, { cwd, env: variables, stdio: ["ignore", "pipe", "inherit"] });
+  return { status: result.status ?? 1, output: `${result.stdout}` };
 }

@@ -1,8 +1,12 @@
-// The same two daemons with crun in place of runc. crun 1.8 refuses a machine whose version 2 hierarchy of cgroups is
-// mounted beside those of version 1, so both run where it is not: in a mount namespace of their own.
+// crun in place of runc. crun 1.8 refuses a machine whose version 2 hierarchy of cgroups is mounted beside those of
+// version 1, so the daemons run where it is not: in a mount namespace of their own.
 import { existsSync } from "node:fs";
 import { startBerthd } from "../../test/support/berthd.ts";
 import { startContainerd } from "../../test/support/containerd.ts";
+import { measureExecs } from "./execs.ts";
+import { startLauncher } from "./launcher.ts";
+import { type Pair, startPair } from "./pair.ts";
+import { makePlace, type Place } from "./place.ts";
 import { interleave } from "./statistics.ts";
 
 const hybrid = "/sys/fs/cgroup/unified";
@@ -15,17 +19,18 @@ export interface CrunNeeds {
   readonly archive: string;
   readonly image: string;
   readonly rounds: number;
+  readonly place: Place;
   readonly name: () => string;
   /** Runs a command to its end; milliseconds. */
   readonly time: (command: string, args: readonly string[]) => number;
 }
 
-/** Milliseconds of `run --rm` and `exec` on both. */
-export async function measureWithCrun({ client, archive, image, rounds, name, time }: CrunNeeds) {
+/** Milliseconds of `run --rm` and `exec` on the two daemons. */
+export async function measureClientsWithCrun({ client, archive, image, rounds, place, name, time }: CrunNeeds) {
   await using containerd = await startContainerd({ within });
   await using berthd = await startBerthd({ within });
-  const ctr = (...args: string[]) => time("ctr", ["-a", containerd.address, ...args]);
-  const berth = (...args: string[]) => time(client, ["-a", berthd.address, ...args]);
+  const ctr = (...args: string[]) => time("ctr", ["-a", containerd.address, "-n", place.name, ...args]);
+  const berth = (...args: string[]) => time(client, ["-a", berthd.address, "-n", place.name, ...args]);
   ctr("images", "import", archive);
   berth("image", "import", archive);
   const target = name();
@@ -42,4 +47,23 @@ export async function measureWithCrun({ client, archive, image, rounds, name, ti
     theirs: async () => ctr("run", "--rm", "--runc-binary", "crun", image, name(), "true"),
   });
   return { run, exec };
+}
+
+/** Of an exec through the two shims under one containerd, beside `crun exec` where that containerd is. */
+export async function measureShimsWithCrun(options: {
+  readonly shims: Pair<string>;
+  readonly launcher: string;
+  readonly rounds: number;
+}) {
+  const { shims, rounds } = options;
+  await using place = makePlace();
+  await using pair = await startPair({ shims, place, binary: "crun", within });
+  await using launcher = startLauncher(options.launcher, ["nsenter", "-m", "-t", `${pair.pid}`, "--"]);
+  const containers = { ours: `${place.name}-ours`, theirs: `${place.name}-theirs` };
+  await pair.run("ours", containers.ours);
+  await pair.run("theirs", containers.theirs);
+  const execs = await measureExecs({ pair, launcher, containers, rounds });
+  await pair.end(containers.ours);
+  await pair.end(containers.theirs);
+  return execs;
 }

@@ -1,106 +1,100 @@
-// The two shims under one containerd and one runc: what an exec through each takes, and what each weighs after a
-// thousand of them and with a hundred containers. By itself: `node scripts/bench/shims.ts [execs] [containers]`.
-import { realpathSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { connectGrpc } from "@berth/grpc";
-import { typeUrls } from "@berth/proto";
-import { Containers } from "@berth/proto/containerd/services/containers/v1";
-import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
-import { makeRootfs, ociProcess, ociSpec } from "../../test/support/bundle.ts";
-import { startContainerd } from "../../test/support/containerd.ts";
-import { type Memory, memoryOf, processesOf } from "./memory.ts";
-import { format, ratios, sample } from "./statistics.ts";
+// The two shims under one containerd and one runc: what each weighs at rest, after many execs and with many containers,
+// and what an exec through each takes. By itself: `node scripts/bench/shims.ts [rounds] [containers]`.
+import { mkdtempSync, realpathSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type ExecTimes, measureExecs, measureLoad, type Rhythm } from "./execs.ts";
+import { endOnSignals, interruption } from "./interruption.ts";
+import { buildLauncher, startLauncher } from "./launcher.ts";
+import type { Memory } from "./memory.ts";
+import { type Pair, startPair, type Who, whos } from "./pair.ts";
+import { makePlace } from "./place.ts";
+import { format, p99, ratios, sample } from "./statistics.ts";
 
-type Pair<T> = Record<"ours" | "theirs", T>;
+export interface ShimsOptions {
+  readonly shims: Pair<string>;
+  /** The program that buildLauncher has built. */
+  readonly launcher: string;
+  /** Execs a side in each rhythm. */
+  readonly rounds: number;
+  /** Of execs of which several run at once. */
+  readonly blocks: { readonly count: number; readonly execs: number };
+  /** Containers that are there together, and more of them. */
+  readonly few: number;
+  readonly many: number;
+}
 
 export interface ShimFigures {
-  /** Milliseconds from Exec over Start and Wait to Delete, through containerd, one at a time. */
-  readonly execMs: Pair<number[]>;
-  /** With four at a time on all cores. */
-  readonly execsPerSecondPerCore: Pair<number>;
-  readonly afterExecs: Pair<Memory>;
-  /** One entry a shim. */
+  /** One entry a shim, with few containers. */
+  readonly idle: Pair<Memory[]>;
+  readonly execs: Record<Rhythm, ExecTimes>;
+  /** How many one shim of each kind has served, and what it weighs then, the others beside it. */
+  readonly served: number;
+  readonly afterExecs: Pair<Memory[]>;
+  /** Of execs: how many a second and core, and milliseconds of processor time for each. */
+  readonly load: { readonly perSecondAndCore: Pair<number[]>; readonly processorMs: Pair<number[]> };
   readonly together: Pair<Memory[]>;
 }
 
-const CORES = 2;
-const AT_ONCE = 4;
+/** Until shims have put away what they put away soon. */
+const REST_MS = 2000;
 
-export async function measureShims(shims: Pair<string>, execs: number, count: number): Promise<ShimFigures> {
-  await using daemon = await startContainerd();
-  using connection = connectGrpc(daemon.address);
-  const [containers, tasks] = [connection.service(Containers), connection.service(Tasks)];
-  const rootfs = makeRootfs(join(daemon.dir, "rootfs"));
-  const to = { namespace: "bench", timeoutMs: 120_000 };
-  const encode = (value: object) => new TextEncoder().encode(JSON.stringify(value));
-  const mounts = [{ type: "bind", source: rootfs, target: "", options: ["rbind", "rw"] }];
+export async function measureShims(options: ShimsOptions): Promise<ShimFigures> {
+  const { shims, rounds, blocks, few, many } = options;
+  await using place = makePlace();
+  await using launcher = startLauncher(options.launcher);
+  await using pair = await startPair({ shims, place, binary: "runc" });
+  const ids = (who: Who, count: number) =>
+    Array.from({ length: count }, (_, index) => `${place.name}-${who}-${count}-${index}`);
+  const rest = () => sleep(REST_MS, undefined, { signal: interruption });
 
-  const sleep = async (shim: string, id: string): Promise<void> => {
-    const spec = ociSpec({ args: ["sleep", "100000"], cgroupsPath: `/berth-bench/${id}` });
-    const record = { id, runtime: { name: shim }, spec: { typeUrl: typeUrls.spec, value: encode(spec) } };
-    await containers.create({ container: record }, to);
-    await tasks.create({ containerId: id, rootfs: mounts }, to);
-    await tasks.start({ containerId: id }, to);
-  };
-  const end = async (id: string): Promise<void> => {
-    await tasks.kill({ containerId: id, signal: 9 }, to);
-    await tasks.wait({ containerId: id }, to);
-    await tasks.delete({ containerId: id }, to);
-    await containers.delete({ id }, to);
-  };
-  let number = 0;
-  const process = { typeUrl: typeUrls.process, value: encode(ociProcess(["true"])) };
-  const exec = async (containerId: string): Promise<number> => {
-    const execId = `e${++number}`;
-    const begun = performance.now();
-    await tasks.exec({ containerId, execId, spec: process }, to);
-    const exited = tasks.wait({ containerId, execId }, to);
-    await tasks.start({ containerId, execId }, to);
-    await exited;
-    await tasks.deleteProcess({ containerId, execId }, to);
-    return performance.now() - begun;
-  };
+  const small = { ours: ids("ours", few), theirs: ids("theirs", few) };
+  for (const who of whos) for (const id of small[who]) await pair.run(who, id);
+  await rest();
+  const idle = { ours: pair.memory("ours", small.ours), theirs: pair.memory("theirs", small.theirs) };
 
-  const id = (who: string, index: number) => `${who}${globalThis.process.pid}x${index}`;
-  const whos = ["ours", "theirs"] as const;
-  for (const who of whos) await sleep(shims[who], id(who, 0));
-  const execMs: Pair<number[]> = { ours: [], theirs: [] };
-  for (let round = 0; round < execs / 4; round++) for (const who of whos) execMs[who].push(await exec(id(who, 0)));
-  const rate = async (who: (typeof whos)[number]): Promise<number> => {
-    const total = (execs * 3) / 4;
-    const begun = performance.now();
-    const lanes = Array.from({ length: AT_ONCE }, async (_, lane) => {
-      for (let at = lane; at < total; at += AT_ONCE) await exec(id(who, 0));
-    });
-    await Promise.all(lanes);
-    return total / ((performance.now() - begun) / 1000) / CORES;
+  const containers = { ours: small.ours[0] ?? "", theirs: small.theirs[0] ?? "" };
+  const execs = await measureExecs({ pair, launcher, containers, rounds });
+  await rest();
+  const afterExecs = {
+    ours: pair.memory("ours", [containers.ours]),
+    theirs: pair.memory("theirs", [containers.theirs]),
   };
-  const execsPerSecondPerCore = { ours: await rate("ours"), theirs: await rate("theirs") };
-  const memory = (who: (typeof whos)[number]) => processesOf(shims[who], daemon.address).map(memoryOf);
-  const [ours, theirs] = [memory("ours")[0], memory("theirs")[0]];
-  if (ours === undefined || theirs === undefined) throw new Error("a shim has gone");
-  for (const who of whos) await end(id(who, 0));
+  const load = await measureLoad({ pair, place, containers, rounds: blocks.count, execs: blocks.execs });
+  for (const who of whos) for (const id of small[who]) await pair.end(id);
 
   const together: Pair<Memory[]> = { ours: [], theirs: [] };
   for (const who of whos) {
-    const ids = Array.from({ length: count }, (_, index) => id(who, index + 1));
-    for (const name of ids) await sleep(shims[who], name);
-    together[who] = memory(who);
-    for (const name of ids) await end(name);
+    const large = ids(who, many);
+    for (const id of large) await pair.run(who, id);
+    await rest();
+    together[who] = pair.memory(who, large);
+    for (const id of large) await pair.end(id);
   }
-  return { execMs, execsPerSecondPerCore, afterExecs: { ours, theirs }, together };
+  return { idle, execs, served: 2 * rounds, afterExecs, load, together };
 }
 
-/** The value that one in a hundred is above. */
-export const p99 = (values: readonly number[]): number =>
-  [...values].sort((a, b) => a - b)[Math.floor(values.length * 0.99)] ?? Number.NaN;
-
 if (import.meta.main) {
-  const [execs = 200, count = 20] = globalThis.process.argv.slice(2).map(Number);
+  endOnSignals();
+  const [rounds = 50, many = 20] = process.argv.slice(2).map(Number);
   const ours = resolve(import.meta.dirname, "../../dist/bin/containerd-shim-berth-v2");
-  const figures = await measureShims({ ours, theirs: realpathSync("/usr/bin/containerd-shim-runc-v2") }, execs, count);
-  console.log("exec ms", format(sample(figures.execMs.ours)), format(sample(figures.execMs.theirs)));
-  console.log("ratio", format(ratios(figures.execMs.ours, figures.execMs.theirs)));
-  console.log("p99", p99(figures.execMs.ours), p99(figures.execMs.theirs), figures.execsPerSecondPerCore);
-  console.log("after", figures.afterExecs, "together", figures.together.ours[0], figures.together.theirs[0]);
+  const shims = { ours, theirs: realpathSync("/usr/bin/containerd-shim-runc-v2") };
+  const folder = mkdtempSync("/run/berth-bench-");
+  try {
+    const launcher = await buildLauncher(folder);
+    const figures = await measureShims({ shims, launcher, rounds, blocks: { count: 3, execs: 20 }, few: 10, many });
+    const show = (what: string, { ours, theirs }: Pair<number[]>) =>
+      console.log(what, format(sample(ours)), format(sample(theirs)), format(ratios(ours, theirs)));
+    for (const [rhythm, times] of Object.entries(figures.execs)) {
+      show(`exec ms, ${rhythm}`, times);
+      show("the same / bare", { ours: times.ours, theirs: times.bare });
+      console.log("p99", p99(times.ours), p99(times.theirs));
+    }
+    show("execs a second and core", figures.load.perSecondAndCore);
+    show("processor ms an exec", figures.load.processorMs);
+    for (const state of ["idle", "afterExecs", "together"] as const)
+      console.log(state, figures[state].ours[0], figures[state].theirs[0]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }

@@ -1,4 +1,6 @@
 // Medians with their spread, and ratios of what was measured side by side.
+import { setTimeout as sleep } from "node:timers/promises";
+import { interruption } from "./interruption.ts";
 
 export interface Sample {
   readonly median: number;
@@ -26,17 +28,32 @@ export const ratios = (ours: readonly number[], theirs: readonly number[]): Samp
 
 const digits = (value: number): string => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
 
-export const format = ({ median, low, high }: Sample): string => `${digits(median)} [${digits(low)}–${digits(high)}]`;
+export const format = ({ median, low, high, count }: Sample): string =>
+  count < 2 ? digits(median) : `${digits(median)} [${digits(low)}–${digits(high)}]`;
 
-/** Takes one value of each contender in turn, `rounds` times, after one round that is not counted. */
+/** The value that one in a hundred is above. */
+export const p99 = (values: readonly number[]): number =>
+  at(
+    [...values].sort((a, b) => a - b),
+    0.99,
+  );
+
+/**
+ * Takes one value of each contender in turn, `rounds` times, after one round that is not counted. Each round another one
+ * begins, so that none is always the one behind the same other. Before each value `pauseMs` pass.
+ */
 export async function interleave<K extends string>(
   rounds: number,
   contenders: Readonly<Record<K, () => Promise<number>>>,
+  pauseMs = 0,
 ): Promise<Record<K, number[]>> {
   const names = Object.keys(contenders) as K[];
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<K, number[]>;
   for (let round = 0; round <= rounds; round++) {
-    for (const name of names) {
+    const first = round % names.length;
+    for (const name of [...names.slice(first), ...names.slice(0, first)]) {
+      interruption.throwIfAborted();
+      if (pauseMs > 0) await sleep(pauseMs);
       const value = await contenders[name]();
       if (round > 0) values[name].push(value);
     }

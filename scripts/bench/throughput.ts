@@ -19,7 +19,9 @@ import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { makeFifo } from "../../test/scenarios/streams.ts";
 import { makeRootfs, ociSpec } from "../../test/support/bundle.ts";
 import { startContainerd } from "../../test/support/containerd.ts";
+import { endOnSignals, interruption } from "./interruption.ts";
 import { processesOf } from "./memory.ts";
+import { makePlace } from "./place.ts";
 import { format, interleave, ratios, sample } from "./statistics.ts";
 
 export const sinks = ["fifo", "file", "binary", "terminal"] as const;
@@ -37,6 +39,7 @@ export async function measureThroughput(
   mib: number,
   rounds: number,
 ): Promise<Throughput[]> {
+  await using place = makePlace();
   await using daemon = await startContainerd();
   using connection = connectGrpc(daemon.address);
   const rootfs = makeRootfs(join(daemon.dir, "rootfs"));
@@ -46,7 +49,7 @@ export async function measureThroughput(
   writeFileSync(logger, "#!/bin/sh\nexec 5>&-\nexec cat <&3 >/dev/null\n");
   chmodSync(logger, 0o755);
   let count = 0;
-  const to = { namespace: "bench", timeoutMs: 120_000 };
+  const to = { namespace: place.name, timeoutMs: 120_000, signal: interruption };
   const [containers, tasks] = [connection.service(Containers), connection.service(Tasks)];
 
   const once = async (shim: string, sink: Throughput["sink"], mib: number): Promise<{ mb: number; cpu: number }> => {
@@ -55,7 +58,7 @@ export async function measureThroughput(
     const args = ["dd", "if=/dev/zero", "bs=64k", `count=${mib * 16}`];
     const spec = {
       typeUrl: typeUrls.spec,
-      value: new TextEncoder().encode(JSON.stringify(ociSpec({ args, terminal, cgroupsPath: `/berth-bench/${id}` }))),
+      value: new TextEncoder().encode(JSON.stringify(ociSpec({ args, terminal, cgroupsPath: `/${place.name}/${id}` }))),
     };
     await containers.create({ container: { id, runtime: { name: shim }, spec } }, to);
     const path = join(folder, id);
@@ -64,7 +67,9 @@ export async function measureThroughput(
     const stderr = sink === "fifo" ? `${path}.err` : "";
     if (fifo) makeFifo(path);
     if (stderr !== "") makeFifo(stderr);
-    const read = Promise.all([...(fifo ? [readAway(path)] : []), ...(stderr === "" ? [] : [readAway(stderr)])]);
+    using readers = new DisposableStack();
+    const fifos = [...(fifo ? [path] : []), ...(stderr === "" ? [] : [stderr])];
+    const read = Promise.all(fifos.map((name) => readers.use(readAway(name)).ended));
     const stdout = fifo ? path : sink === "file" ? `file://${path}` : `binary://${logger}?id=${id}`;
     const rootfsMounts = [{ type: "bind", source: rootfs, target: "", options: ["rbind", "ro"] }];
     await tasks.create(
@@ -108,13 +113,14 @@ export async function measureThroughput(
   }
 }
 
-/** Reads a FIFO to its end in a process of its own. */
-const readAway = (path: string): Promise<void> =>
-  new Promise((done, fail) => {
-    spawn("dd", [`if=${path}`, "of=/dev/null", "bs=64k"], { stdio: "ignore" })
-      .once("exit", () => done())
-      .once("error", fail);
+/** Reads a FIFO to its end in a process of its own, which waits for a writer until it is disposed of. */
+function readAway(path: string): Disposable & { readonly ended: Promise<void> } {
+  const reader = spawn("dd", [`if=${path}`, "of=/dev/null", "bs=64k"], { stdio: "ignore" });
+  const ended = new Promise<void>((done, fail) => {
+    reader.once("exit", () => done()).once("error", fail);
   });
+  return { ended, [Symbol.dispose]: () => void reader.kill("SIGKILL") };
+}
 
 /** Milliseconds on a processor, of all threads (schedstat's first figure, in nanoseconds). */
 function processorTime(pid: number): number {
@@ -123,6 +129,7 @@ function processorTime(pid: number): number {
 }
 
 if (import.meta.main) {
+  endOnSignals();
   const [mib = 256, rounds = 3] = process.argv.slice(2).map(Number);
   const ours = process.env.SHIM ?? resolve(import.meta.dirname, "../../dist/bin/containerd-shim-berth-v2");
   const theirs = realpathSync("/usr/bin/containerd-shim-runc-v2");

@@ -1,8 +1,9 @@
 // A daemon under test: started, asked until it answers, ended by its pid, started again on the same directories.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { promisify } from "node:util";
-import { mountsBelow, processesNaming } from "./leftovers.ts";
+import { bundlesBelow, mountsBelow, processesNaming } from "./leftovers.ts";
 
 const run = promisify(execFile);
 /** For a daemon to answer, and to end. */
@@ -93,8 +94,19 @@ export async function removeLeftovers(dir: string): Promise<void> {
     for (const child of childrenOf(pid)) killNow(child);
     killNow(pid);
   }
+  for (const socket of socketsOf(join(dir, "state"))) rmSync(socket, { force: true });
   for (const point of mountsBelow(dir).reverse()) await run("umount", ["-l", point]);
   rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** A shim that is killed cannot remove its socket; its bundle says where that is. */
+function socketsOf(state: string): string[] {
+  return bundlesBelow(state).flatMap((bundle) => {
+    const address = join(state, "io.containerd.runtime.v2.task", bundle, "address");
+    if (!existsSync(address)) return [];
+    const [, path] = /^unix:\/\/(\/.+)$/.exec(readFileSync(address, "utf8").trim()) ?? [];
+    return path === undefined ? [] : [path];
+  });
 }
 
 function childrenOf(pid: number): number[] {
