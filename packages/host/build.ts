@@ -27,6 +27,8 @@ export interface ProgramOptions {
   alias?: Readonly<Record<string, string>>;
   /** Files that are imported for what they do, whatever their package says about side effects: test files. */
   keepWhole?: readonly string[];
+  /** C files besides those of the host. */
+  moreC?: readonly string[];
 }
 
 interface VariantSettings {
@@ -100,19 +102,20 @@ const hashOf = (...parts: readonly (string | Uint8Array)[]): string => {
 };
 
 /** The C files as objects, compiled again only when one of them, a header or the flags have changed. */
-async function compileC(variant: Variant): Promise<string[]> {
+async function compileC(variant: Variant, more: readonly string[] = []): Promise<string[]> {
   const folder = join(here, "c");
   const names = (await readdir(folder)).sort();
   const headers = await Promise.all(
     names.filter((name) => name.endsWith(".h")).map((name) => readFile(join(folder, name))),
   );
   const { include } = engine();
-  const flags = [...warnings, ...variants[variant].compile, "-isystem", include];
+  const flags = [...warnings, ...variants[variant].compile, "-I", folder, "-isystem", include];
   const results: string[] = [];
-  for (const name of names.filter((name) => name.endsWith(".c"))) {
-    const key = hashOf(await readFile(join(folder, name)), ...headers, flags.join(" "));
-    const object = join(objects, variant, `${name.slice(0, -2)}-${key}.o`);
-    results.push(await cached(object, (out) => gcc([...flags, "-c", join(folder, name), "-o", out])));
+  const own = names.filter((name) => name.endsWith(".c")).map((name) => join(folder, name));
+  for (const path of [...own, ...more]) {
+    const key = hashOf(await readFile(path), ...headers, flags.join(" "));
+    const object = join(objects, variant, `${basename(path, ".c")}-${key}.o`);
+    results.push(await cached(object, (out) => gcc([...flags, "-c", path, "-o", out])));
   }
   return results;
 }
@@ -186,7 +189,8 @@ export async function buildProgram(options: ProgramOptions): Promise<string> {
   await mkdir(work, { recursive: true });
   await mkdir(outDir, { recursive: true });
   try {
-    const [tool, compiled, module] = [await compiler(), await compileC(variant), await bundleModule(options, settings)];
+    const compiled = await compileC(variant, options.moreC);
+    const [tool, module] = [await compiler(), await bundleModule(options, settings)];
     const script = join(work, `${name}.js`);
     const bytecode = join(work, `${name}.bin`);
     const source = join(work, "program.c");

@@ -31,9 +31,21 @@ const ANSWER_MS = 10_000;
 export const fakeRuntime = join(import.meta.dirname, "fake-runtime.sh");
 export const NAMESPACE = "fuzz";
 
+/** What else a program is built of. */
+export interface More {
+  /** The path of a module that is evaluated after the program's own. */
+  readonly module: string;
+  readonly c?: readonly string[];
+}
+
 /** The shim, built into a directory of its own. */
-export const buildShim = (outDir: string, variant: Variant = "asan"): Promise<string> =>
-  buildProgram({ entry, name: "containerd-shim-berth-v2", outDir, variant });
+export function buildShim(outDir: string, variant: Variant = "asan", more: More | null = null): Promise<string> {
+  const modules = more === null ? [entry] : [entry, more.module];
+  const main = join(outDir, "main.ts");
+  writeFileSync(main, modules.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
+  const name = "containerd-shim-berth-v2";
+  return buildProgram({ entry: main, name, outDir, variant, keepWhole: modules, moreC: more?.c ?? [] });
+}
 
 export interface Connection {
   readonly socket: Socket;
@@ -74,15 +86,10 @@ export function reportsIn(directory: string): string {
     .join("\n");
 }
 
-/** `more` is the path of a module that runs in it after its own. */
-export async function startShim(variant: Variant = "asan", more: string | null = null): Promise<LiveShim> {
+export async function startShim(variant: Variant = "asan", more: More | null = null): Promise<LiveShim> {
   const top = mkdtempSync("/tmp/berth-fuzz-");
   chmodSync(top, 0o711);
-  const modules = more === null ? [entry] : [entry, more];
-  const main = join(top, "main.ts");
-  writeFileSync(main, modules.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
-  const name = "containerd-shim-berth-v2";
-  const binary = await buildProgram({ entry: main, name, outDir: top, variant, keepWhole: modules });
+  const binary = await buildShim(top, variant, more);
   const runtime = join(top, "runtime");
   copyFileSync(fakeRuntime, runtime);
   // Options that do not name a runtime mean runc: no real one may be found.

@@ -89,12 +89,12 @@ function damage(random: Random, bundle: string, options: Options): void {
   put("init.pid", () => random.pick([String(2 ** 22), "", "-1", "1e9", "99999999999999999999", "x", random.bytes(10)]));
 }
 
-export const shimCommands: Target = {
+export const shimCommandsOf = (build: (directory: string) => Promise<string>): Target => ({
   name: "shim-commands",
   async run({ random, more }: Budget) {
     const top = mkdtempSync("/tmp/berth-fuzz-");
     try {
-      const binary = await buildShim(top);
+      const binary = await build(top);
       for (const name of ["bin", "s", "reports"]) mkdirSync(join(top, name), { mode: 0o700 });
       spawnSync("cp", [fakeRuntime, join(top, "bin/runc")]);
       const env = {
@@ -129,7 +129,9 @@ export const shimCommands: Target = {
       rmSync(top, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     }
   },
-};
+});
+
+export const shimCommands = shimCommandsOf(buildShim);
 
 /** A start that succeeded has left a shim: it is the only process of this name. */
 async function endShim(top: string, what: string): Promise<void> {

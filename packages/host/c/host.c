@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "host.h"
+#include "leak_check.h"
 
 // The most that a program's heap may hold; over it an allocation throws. No berth program needs a tenth of it: this
 // bounds what a hostile peer can make us keep.
@@ -18,8 +19,9 @@
 #define INTERNAL_ERROR 70
 
 // Every C file's table. An optional one is declared weak: it is there when its file is linked.
-#define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(terminal) X(bytes) X(tree)
+#define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(terminal) X(bytes) X(tree) X(planted)
 extern const struct table tree_table __attribute__((weak));
+extern const struct table planted_table __attribute__((weak)); // mistakes for tests of the sanitizers
 #define DECLARE(area) extern const struct table area##_table;
 EACH_TABLE(DECLARE)
 
@@ -298,6 +300,9 @@ int main(int count, char **list) {
   uncaught_handler = JS_UNDEFINED;
   JS_FreeContext(ctx);
   JS_FreeRuntime(rt);
+#endif
+#ifdef __SANITIZE_ADDRESS__
+  leak_check();
 #endif
   return exiting ? exit_status : status;
 }
