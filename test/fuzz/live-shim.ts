@@ -68,6 +68,8 @@ export interface LiveShim extends AsyncDisposable {
   resident(): number;
   /** What it has logged. */
   log(): string;
+  /** What the sanitizers have reported. */
+  reports(): string;
   /** Asks it to end; fails where it does not, or where something has leaked. */
   end(): Promise<void>;
 }
@@ -164,6 +166,7 @@ export async function startShim(variant: Variant = "asan", more: More | null = n
     descriptors: () => readdirSync(`/proc/${pid}/fd`),
     resident: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]),
     log: log.text,
+    reports: () => reportsIn(join(top, "reports")),
     async end() {
       await check();
       for (const socket of open) socket.destroy();
