@@ -147,13 +147,10 @@ const hostModules = (options: ProgramOptions): Plugin => ({
   },
 });
 
-const globalsOf = (variant: Variant): string[] =>
-  variant === "asan" || variant === "gc-stress" ? ["error-cause.ts", "index.ts"] : ["index.ts"];
-
 async function bundleModule(options: ProgramOptions, settings: VariantSettings): Promise<Uint8Array> {
   const result = await bundle({
     entryPoints: [resolve(options.entry)],
-    inject: globalsOf(options.variant).map((name) => join(here, "src/globals", name)), // evaluated before the entry
+    inject: ["error-cause.ts", "index.ts"].map((name) => join(here, "src/globals", name)), // evaluated before the entry
     bundle: true,
     write: false,
     format: "esm",
