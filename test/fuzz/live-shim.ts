@@ -88,7 +88,8 @@ export function reportsIn(directory: string): string {
     .join("\n");
 }
 
-export async function startShim(variant: Variant = "asan", more: More | null = null): Promise<LiveShim> {
+/** `events` is the path of a socket that takes its events; empty: nobody does. */
+export async function startShim(variant: Variant = "asan", more: More | null = null, events = ""): Promise<LiveShim> {
   const top = mkdtempSync("/tmp/berth-fuzz-");
   chmodSync(top, 0o711);
   const binary = await buildShim(top, variant, more);
@@ -107,7 +108,7 @@ export async function startShim(variant: Variant = "asan", more: More | null = n
     ...process.env,
     PATH: join(top, "bin"),
     BERTH_SHIM_SOCKET_DIR: sockets,
-    TTRPC_ADDRESS: "",
+    TTRPC_ADDRESS: events,
     ...sanitizerEnvironment(join(top, "reports/sanitizer"), true),
   };
   const flags = ["-namespace", NAMESPACE, "-id", "c0", "-address", "", "-publish-binary", "/bin/false"];

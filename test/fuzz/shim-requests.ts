@@ -1,4 +1,5 @@
-// Every request of the task API, v2 and v3, with random fields; and between them a life as it should be.
+// Every request of the task API, v2 and v3, with random fields; and between them a life as it should be. The events of
+// all that go to a daemon that answers nonsense.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
@@ -10,6 +11,7 @@ import { ShutdownRequest, Task } from "@berth/proto/containerd/task/v2";
 import { nodeByteStream } from "@berth/runtime";
 import { createClient } from "@berth/ttrpc";
 import { makeBundle, ociProcess, ociSpec } from "../support/bundle.ts";
+import { startEventPeer } from "./event-peer.ts";
 import { assertFlat } from "./flat.ts";
 import { type LiveShim, startShim } from "./live-shim.ts";
 import { mutateBytes, mutateJson } from "./mutate.ts";
@@ -174,7 +176,8 @@ export function judge(method: string, request: object, error: unknown): void {
 export const shimRequests: Target = {
   name: "shim-requests",
   async run({ random, more }: Budget) {
-    await using shim = await startShim();
+    await using events = await startEventPeer(random);
+    await using shim = await startShim("asan", null, events.path);
     const { top } = shim;
     const hints = hintsFor(shim);
     assert.equal(spawnSync("mkfifo", [join(top, "fifo")]).status, 0);
@@ -242,6 +245,8 @@ export const shimRequests: Target = {
     await clear();
     closeSync(reader);
     connection.socket.destroy();
+    assert.ok(events.requests() > 0, "its events have been sent");
+    events.behave();
     await shim.end();
     return count;
   },
