@@ -27,6 +27,8 @@ export interface ProgramOptions {
   alias?: Readonly<Record<string, string>>;
   /** Files that are imported for what they do, whatever their package says about side effects: test files. */
   keepWhole?: readonly string[];
+  /** C files besides those of the host. */
+  moreC?: readonly string[];
 }
 
 interface VariantSettings {
@@ -115,7 +117,7 @@ const hashOf = (...parts: readonly (string | Uint8Array)[]): string => {
 };
 
 /** The C files as objects, compiled again only when one of them, a header or the flags have changed. */
-async function compileC(variant: Variant): Promise<string[]> {
+async function compileC(variant: Variant, more: readonly string[] = []): Promise<string[]> {
   const folder = join(here, "c");
   const names = (await readdir(folder)).sort();
   const headers = await Promise.all(
@@ -123,12 +125,13 @@ async function compileC(variant: Variant): Promise<string[]> {
   );
   const { libc, compile } = variants[variant];
   const { include } = engine(libc);
-  const flags = [...warnings, ...compile, "-isystem", include];
+  const flags = [...warnings, ...compile, "-I", folder, "-isystem", include];
   const results: string[] = [];
-  for (const name of names.filter((name) => name.endsWith(".c"))) {
-    const key = hashOf(await readFile(join(folder, name)), ...headers, libc, flags.join(" "));
-    const object = join(objects, variant, `${name.slice(0, -2)}-${key}.o`);
-    results.push(await cached(object, (out) => gcc(libc, [...flags, "-c", join(folder, name), "-o", out])));
+  const own = names.filter((name) => name.endsWith(".c")).map((name) => join(folder, name));
+  for (const path of [...own, ...more]) {
+    const key = hashOf(await readFile(path), ...headers, libc, flags.join(" "));
+    const object = join(objects, variant, `${basename(path, ".c")}-${key}.o`);
+    results.push(await cached(object, (out) => gcc(libc, [...flags, "-c", path, "-o", out])));
   }
   return results;
 }
@@ -142,9 +145,6 @@ async function compiler(): Promise<string> {
     gcc("gnu", [...warnings, "-O1", "-isystem", include, source, library, "-lm", "-lpthread", "-o", out]),
   );
 }
-
-const globalsOf = (variant: Variant): string[] =>
-  variant === "asan" || variant === "gc-stress" ? ["error-cause.ts", "index.ts"] : ["index.ts"];
 
 /** The bytecode as data: see c/units.c. */
 function programSource(folder: string, count: number): string {
@@ -170,22 +170,23 @@ export async function buildProgram(options: ProgramOptions): Promise<string> {
   await mkdir(work, { recursive: true });
   await mkdir(outDir, { recursive: true });
   try {
-    const [tool, compiled] = [await compiler(), await compileC(variant)];
-    const inject = globalsOf(variant).map((name) => join(here, "src/globals", name));
+    const [tool, compiled] = [await compiler(), await compileC(variant, options.moreC)];
+    const inject = ["error-cause.ts", "index.ts"].map((name) => join(here, "src/globals", name));
     const { main, units } = await bundleProgram({ ...options, inject, minify: settings.minify });
     // The names under which stack traces of debug builds have them.
     const parts = [
       { what: name, file: options.entry, text: main },
       ...units.map(({ file, source }) => ({ what: basename(file, ".ts"), file, text: source })),
     ];
-    for (const [number, { what, file, text }] of parts.entries()) {
+    const compiledParts = parts.map(async ({ what, file, text }, number) => {
       const script = join(work, `${number}.js`);
       await writeFile(script, text);
       const args = [script, join(work, `${number}.bin`), what, String(settings.strip)];
       await run(tool, args).catch((error: { stderr?: string }) => {
         throw new Error(`cannot compile ${file} for the engine:\n${error.stderr ?? error}`);
       });
-    }
+    });
+    await Promise.all(compiledParts);
     const source = join(work, "program.c");
     await writeFile(source, programSource(work, parts.length));
     const executable = join(outDir, `.${name}.${randomUUID()}`);

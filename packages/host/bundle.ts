@@ -158,8 +158,8 @@ async function refuseState(unit: string, files: readonly string[]): Promise<void
 }
 
 /** Files of the main part that units take from it. */
-async function sharedOf(result: Result, entry: string): Promise<Set<string>> {
-  const imports = result.metafile.inputs[relative(top, entry)]?.imports ?? [];
+async function sharedOf(result: Result, entries: readonly string[]): Promise<Set<string>> {
+  const imports = entries.flatMap((entry) => result.metafile.inputs[relative(top, entry)]?.imports ?? []);
   const ofEntry = new Set(imports.map(({ path }) => resolve(top, path)));
   const out = new Set<string>();
   for (const file of filesOf(result)) {
@@ -170,15 +170,43 @@ async function sharedOf(result: Result, entry: string): Promise<Set<string>> {
   return out;
 }
 
+interface Unit {
+  readonly file: string;
+  readonly source: string;
+}
+
+/** All units, those that only units ask for too, in a fixed order. */
+async function unitsOf(
+  options: BundleOptions,
+  first: ReadonlySet<string>,
+  shared: ReadonlySet<string>,
+): Promise<Unit[]> {
+  const known = new Set<string>();
+  const all: Promise<Unit>[] = [];
+  const make = async (file: string): Promise<Unit> => {
+    const result = await esbuild(options, { entryPoints: [file] }, outside(shared, add), []);
+    await refuseState(file, filesOf(result));
+    return { file, source: outputOf(result).text };
+  };
+  const add = (file: string): void => {
+    if (known.has(file)) return;
+    known.add(file);
+    all.push(make(file));
+  };
+  for (const file of first) add(file);
+  const units: Unit[] = [];
+  for (const unit of all) units.push(await unit); // grows while it goes on
+  return units.sort((a, b) => (a.file < b.file ? -1 : 1));
+}
+
 export async function bundleProgram(options: BundleOptions): Promise<Bundle> {
   const entry = resolve(options.entry);
-  const unitFiles = new Set<string>();
-  const found = (file: string) => void unitFiles.add(file);
+  const whole = { ...options, keepWhole: [...(options.keepWhole ?? []), entry] };
   let needs: Needs = new Map();
+  let before = { shared: "", units: [] as Unit[] };
   for (let round = 0; round < 8; round++) {
     const order = [...needs].sort(([a], [b]) => (a < b ? -1 : 1));
     const exportNames = new Map<string, string>();
-    // What units need is evaluated before the entry, which may ask for a unit at once.
     const lines = order.flatMap(([file, names]) =>
       [...names].sort().map((name) => {
         const as = `m${exportNames.size}`;
@@ -188,35 +216,26 @@ export async function bundleProgram(options: BundleOptions): Promise<Bundle> {
     );
     lines.push(`import ${JSON.stringify(entry)};`, `export * from ${JSON.stringify(entry)};`);
     const stdin = { contents: lines.join("\n"), resolveDir: top, sourcefile: "program" };
-    const whole = { ...options, keepWhole: [...(options.keepWhole ?? []), entry] };
-    const mainResult = await esbuild(whole, { stdin }, outside(new Set(), found), options.inject);
-    const shared = await sharedOf(mainResult, entry);
-    const units: { file: string; source: string }[] = [];
+    const asked = new Set<string>();
+    const plugin = outside(new Set(), (file) => void asked.add(file));
+    const mainResult = await esbuild(whole, { stdin }, plugin, options.inject);
+    const shared = await sharedOf(mainResult, whole.keepWhole);
+    const key = [...shared].sort().join();
+    const units = round > 0 && key === before.shared ? before.units : await unitsOf(options, asked, shared);
     const next: Needs = new Map();
-    const done = new Set<string>();
-    for (let file = firstOf(unitFiles, done); file !== undefined; file = firstOf(unitFiles, done)) {
-      done.add(file);
-      const result = await esbuild(options, { entryPoints: [file] }, outside(shared, found), []);
-      await refuseState(file, filesOf(result));
-      const source = outputOf(result).text;
-      addNeeds(next, source);
-      units.push({ file, source });
-    }
+    for (const { source } of units) addNeeds(next, source);
     if (sameNeeds(needs, next)) {
-      units.sort((a, b) => (a.file < b.file ? -1 : 1));
       const numbers = new Map(units.map(({ file }, number) => [file, number]));
       return {
         main: asFunction(entry, outputOf(mainResult).text, exportNames, numbers),
         units: units.map(({ file, source }) => ({ file, source: asFunction(file, source, exportNames, numbers) })),
       };
     }
+    before = { shared: key, units };
     needs = next;
   }
   throw new Error(`${options.entry}: what its units need of the main part does not settle`);
 }
-
-const firstOf = (all: ReadonlySet<string>, done: ReadonlySet<string>): string | undefined =>
-  [...all].sort().find((file) => !done.has(file));
 
 function sameNeeds(a: Needs, b: Needs): boolean {
   const flat = (needs: Needs) => [...needs].flatMap(([file, names]) => [...names].map((name) => `${file}#${name}`));

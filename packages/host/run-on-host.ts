@@ -18,8 +18,15 @@ export interface HostRun {
 const TIMEOUT_MS = 120_000;
 const top = resolve(import.meta.dirname, "../..");
 
-/** Builds one program of the files, runs it and returns what it reported. Rejects only when it cannot be built. */
-export async function runOnHost(testFiles: readonly string[], variant: Variant = "debug"): Promise<HostRun> {
+/**
+ * Builds one program of the files, and of more C files than the host's, runs it and returns what it reported. Rejects
+ * only when it cannot be built.
+ */
+export async function runOnHost(
+  testFiles: readonly string[],
+  variant: Variant = "debug",
+  moreC: readonly string[] = [],
+): Promise<HostRun> {
   const files = testFiles.map((file) => resolve(file));
   const name = `tests-${createHash("sha256").update(files.join("\n")).digest("hex").slice(0, 8)}-${process.pid}`;
   const folder = join(top, "dist/host-tests", variant);
@@ -35,6 +42,7 @@ export async function runOnHost(testFiles: readonly string[], variant: Variant =
       variant,
       alias: { "node:test": runner("test"), "node:assert/strict": runner("assert"), "node:assert": runner("assert") },
       keepWhole: files,
+      moreC,
     });
     try {
       return await execute(program);

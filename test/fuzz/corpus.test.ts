@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
-import { feed, parsers } from "./parsers.ts";
+import { parsers } from "./parsers.ts";
+import { feed } from "./reader.ts";
 
 interface Found {
   readonly reader: string;

@@ -31,9 +31,24 @@ const ANSWER_MS = 10_000;
 export const fakeRuntime = join(import.meta.dirname, "fake-runtime.sh");
 export const NAMESPACE = "fuzz";
 
+/** What else a program is built of. */
+export interface More {
+  /** The path of a module that is evaluated after the program's own. */
+  readonly module: string;
+  readonly c?: readonly string[];
+}
+
 /** The shim, built into a directory of its own. */
-export const buildShim = (outDir: string, variant: Variant = "asan"): Promise<string> =>
-  buildProgram({ entry, name: "containerd-shim-berth-v2", outDir, variant });
+export function buildShim(outDir: string, variant: Variant = "asan", more: More | null = null): Promise<string> {
+  const modules = more === null ? [entry] : [entry, more.module];
+  const main = join(outDir, "main.ts");
+  const lines = modules
+    .map((path) => JSON.stringify(path))
+    .flatMap((path) => [`import ${path};`, `export * from ${path};`]);
+  writeFileSync(main, lines.join("\n"));
+  const name = "containerd-shim-berth-v2";
+  return buildProgram({ entry: main, name, outDir, variant, keepWhole: modules, moreC: more?.c ?? [] });
+}
 
 export interface Connection {
   readonly socket: Socket;
@@ -56,6 +71,8 @@ export interface LiveShim extends AsyncDisposable {
   resident(): number;
   /** What it has logged. */
   log(): string;
+  /** What the sanitizers have reported. */
+  reports(): string;
   /** Asks it to end; fails where it does not, or where something has leaked. */
   end(): Promise<void>;
 }
@@ -74,18 +91,11 @@ export function reportsIn(directory: string): string {
     .join("\n");
 }
 
-/** `more` is the path of a module that runs in it after its own. */
-export async function startShim(variant: Variant = "asan", more: string | null = null): Promise<LiveShim> {
+/** `events` is the path of a socket that takes its events; empty: nobody does. */
+export async function startShim(variant: Variant = "asan", more: More | null = null, events = ""): Promise<LiveShim> {
   const top = mkdtempSync("/tmp/berth-fuzz-");
   chmodSync(top, 0o711);
-  const modules = more === null ? [entry] : [entry, more];
-  const main = join(top, "main.ts");
-  writeFileSync(
-    main,
-    modules.map((path) => `import ${JSON.stringify(path)};\nexport * from ${JSON.stringify(path)};\n`).join(""),
-  );
-  const name = "containerd-shim-berth-v2";
-  const binary = await buildProgram({ entry: main, name, outDir: top, variant, keepWhole: modules });
+  const binary = await buildShim(top, variant, more);
   const runtime = join(top, "runtime");
   copyFileSync(fakeRuntime, runtime);
   // Options that do not name a runtime mean runc: no real one may be found.
@@ -101,7 +111,7 @@ export async function startShim(variant: Variant = "asan", more: string | null =
     ...process.env,
     PATH: join(top, "bin"),
     BERTH_SHIM_SOCKET_DIR: sockets,
-    TTRPC_ADDRESS: "",
+    TTRPC_ADDRESS: events,
     ...sanitizerEnvironment(join(top, "reports/sanitizer"), true),
   };
   const flags = ["-namespace", NAMESPACE, "-id", "c0", "-address", "", "-publish-binary", "/bin/false"];
@@ -160,6 +170,7 @@ export async function startShim(variant: Variant = "asan", more: string | null =
     descriptors: () => readdirSync(`/proc/${pid}/fd`),
     resident: () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]),
     log: log.text,
+    reports: () => reportsIn(join(top, "reports")),
     async end() {
       await check();
       for (const socket of open) socket.destroy();

@@ -65,10 +65,10 @@ function withFlag(tar: Uint8Array, flag: string): Uint8Array {
   return out;
 }
 
-export const unpack: Target = {
+export const unpackOf = (build: () => Promise<string>): Target => ({
   name: "unpack",
   async run({ random, more }: Budget) {
-    using place = makeWorkplace(await buildUnpack("asan"));
+    using place = makeWorkplace(await build());
     let count = 0;
     for (; more(); count++) {
       const bytes = layer(random, place.canary);
@@ -91,4 +91,6 @@ export const unpack: Target = {
     }
     return count;
   },
-};
+});
+
+export const unpack = unpackOf(() => buildUnpack("asan"));

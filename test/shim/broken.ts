@@ -1,5 +1,6 @@
 // Mistakes to be built into a shim: SIGUSR2 makes an error that nobody catches, and a rejection that nobody handles.
 import { onSignal } from "@berth/host";
+import { afterFork } from "../fuzz/after-fork.ts";
 
 const SIGUSR2 = 12;
 
@@ -12,15 +13,9 @@ async function theOtherMistake(): Promise<void> {
   throw new RangeError("rejected on purpose");
 }
 
-// Not yet: the shim forks some jobs from now, and must not have begun to wait for events by then.
-const JOBS = 50;
-
-async function install(): Promise<void> {
-  for (let count = 0; count < JOBS; count++) await null;
+void afterFork(() =>
   onSignal(SIGUSR2, () => {
     void theOtherMistake();
     theMistake();
-  });
-}
-
-void install();
+  }),
+);

@@ -1,7 +1,17 @@
 // Output that goes to a disk which is full for a while.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, mkdirSync, openSync, rmSync, statSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { describe, it } from "node:test";
 import { openDaemon, textOf, until } from "./harness.ts";
 
@@ -38,7 +48,7 @@ describe("a disk that is full for a while", { timeout: 60_000 }, () => {
         args: [
           "sh",
           "-c",
-          `${terminal ? "stty -onlcr; " : ""}seq 100000000000001 100000000163840; read line; echo after`,
+          `${terminal ? "stty -onlcr; " : ""}seq 100000000000001 100000000163840; : >/tmp/written; read line; echo after`,
         ],
         terminal,
       });
@@ -46,9 +56,8 @@ describe("a disk that is full for a while", { timeout: 60_000 }, () => {
       await shim.create({ stdin, stdout: kind === "plain file" ? log : `file://${log}`, terminal });
       await shim.task.start({ id: "f" });
       const input = openSync(stdin, constants.O_WRONLY);
-      // It has written everything: it waits for input.
       const { pid } = await shim.task.state({ id: "f" });
-      await until(() => statSync(log).size > 0 && isIdle(pid));
+      await until(() => existsSync(`/proc/${pid}/root/tmp/written`) && isAsleep(shim.pid));
       const full = statSync(log).size;
       small.makeRoom();
       // Without any more output, within the second of the next try.
@@ -75,7 +84,5 @@ describe("a disk that is full for a while", { timeout: 60_000 }, () => {
     });
 });
 
-/** Whether nothing runs in it but its waiting shell: `seq` has ended. */
-function isIdle(pid: number): boolean {
-  return textOf(`/proc/${pid}/task/${pid}/children`) === "";
-}
+/** A shim that sleeps has taken all that was there: what is written wakes it at once. */
+const isAsleep = (pid: number): boolean => /^State:\s+S/m.test(textOf(`/proc/${pid}/status`));

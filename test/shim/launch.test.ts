@@ -12,6 +12,7 @@ import { BootstrapParams, BootstrapResult } from "@berth/proto/containerd/runtim
 import { RuntimeInfo } from "@berth/proto/containerd/types";
 import { Any } from "@berth/proto/google/protobuf";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
+import { processesNaming } from "../support/leftovers.ts";
 import { alive, type Daemon, openDaemon, reader, shimBinary, until } from "./harness.ts";
 
 interface Launch {
@@ -286,6 +287,17 @@ describe("a shim that serves", { timeout: 60_000 }, () => {
       await until(() => !alive(pid));
       assert.ok(!existsSync(text.slice("unix://".length)));
     });
+
+  it("ends without its socket also when it is told to before it serves", async () => {
+    await using daemon = await openDaemon();
+    const shims = () => processesNaming(daemon.namespace).filter(({ command }) => command.endsWith(" start"));
+    for (let i = 0; i < 50; i++) {
+      const { text } = launch(daemon, `n${i}`);
+      for (const { pid } of shims()) process.kill(pid, "SIGTERM");
+      await until(() => shims().length === 0);
+      assert.ok(!existsSync(text.slice("unix://".length)), `${i}`);
+    }
+  });
 });
 
 describe("the command line", () => {

@@ -1,11 +1,17 @@
 // What a shim keeps after a long life: nothing. Counts are lower in the normal tier.
 import assert from "node:assert/strict";
 import { closeSync, constants, openSync, readFileSync, readSync } from "node:fs";
+import { connect } from "node:net";
 import { it } from "node:test";
+import { Kind, message, service } from "@berth/proto";
+import { Empty } from "@berth/proto/google/protobuf";
+import { nodeByteStream } from "@berth/runtime";
+import { createClient } from "@berth/ttrpc";
 import { fakeRuntime } from "../fuzz/live-shim.ts";
 import { openDaemon, type Shim, until } from "./harness.ts";
 
 const execs = process.env.BERTH_LONG ? 1000 : 150;
+const refusals = process.env.BERTH_LONG ? 100_000 : 15_000;
 const lines = process.env.BERTH_LONG ? 100_000 : 20_000;
 /** Pages that come and go with the moment of the look. */
 const NOISE_KIB = 100;
@@ -67,6 +73,13 @@ it(`${execs} execs and ${lines} lines leave a shim as large as it was`, async (t
   await run(execs, "e");
   await until(() => daemon.events.length >= (execs + 30) * 3);
   const after = memoryOf(shim);
+  for (let i = 0; i < execs; i++) {
+    const execId = `fail-${i}`;
+    await assert.rejects(shim.exec(execId, ["true"], { stdout }), /as was asked for/);
+    await shim.task.delete({ id: "c", execId });
+  }
+  // They come faster than garbage is collected.
+  await until(() => memoryOf(shim).uss <= before.uss + NOISE_KIB);
 
   // The lines need a container that writes: one of a real runtime.
   const real = await start("real", "");
@@ -99,4 +112,28 @@ it(`${execs} execs and ${lines} lines leave a shim as large as it was`, async (t
     assert.ok(rss <= RSS_KIB, `${rss} KiB resident`);
     assert.ok(uss <= USS_KIB, `${uss} KiB private`);
   }
+});
+
+/** A request whose first field is a number where the shim's has a text. */
+const wrong = message<{ id: number }>("test.Wrong", ["id", 1, Kind.int32, null]);
+const call = { kind: "unary", name: "State", input: wrong, output: Empty } as const;
+const wrongTask = service("containerd.task.v2.Task", { call });
+
+it(`${refusals} refused requests leave a shim as large as it was`, async (test) => {
+  await using daemon = await openDaemon();
+  const shim = await daemon.start("c", { args: ["true"] });
+  const socket = connect(shim.address.slice("unix://".length));
+  const client = createClient(nodeByteStream(socket)).service(wrongTask);
+  const refuse = async (count: number) => {
+    for (let left = count; left > 0; left -= 20)
+      await Promise.all(Array.from({ length: 20 }, () => assert.rejects(client.call({ id: 7 }), /wire type/)));
+  };
+  await refuse(2000);
+  const before = memoryOf(shim);
+  await refuse(refusals);
+  const after = memoryOf(shim);
+  socket.destroy();
+  await shim.task.shutdown({ id: "c" });
+  test.diagnostic(`after 2000 ${before.uss} KiB private, after ${refusals} more ${after.uss}`);
+  assert.ok(after.uss <= before.uss + NOISE_KIB, `${before.uss} KiB, then ${after.uss}`);
 });

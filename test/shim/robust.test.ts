@@ -37,7 +37,7 @@ const refusal = async (call: Promise<unknown>): Promise<string> => {
 describe("a mistake in the shim itself", () => {
   for (const variant of ["release", "debug"] as const)
     it(`is logged with its stack, and the shim goes on reaping and answering (${variant})`, async () => {
-      await using shim = await startShim(variant, join(import.meta.dirname, "broken.ts"));
+      await using shim = await startShim(variant, { module: join(import.meta.dirname, "broken.ts") });
       const task = await withContainer(shim);
       process.kill(shim.pid, "SIGUSR2");
       await until(() => shim.log().includes("rejected on purpose"));

@@ -45,12 +45,19 @@ export interface Workplace extends Disposable {
 
 export const bindMount = (source: string): Mount => ({ type: "bind", source, target: "", options: ["rbind", "rw"] });
 
-/** The program, built once a process. */
-export async function buildUnpack(variant: Variant = "release"): Promise<string> {
+/** The program in a directory of its own; with a module that is evaluated before it, and C files that this needs. */
+export async function buildUnpack(
+  variant: Variant = "release",
+  before: string | null = null,
+  moreC: readonly string[] = [],
+): Promise<string> {
   const outDir = mkdtempSync("/tmp/berth-unpack-bin-");
   process.once("exit", () => rmSync(outDir, { recursive: true, force: true }));
-  const entry = join(import.meta.dirname, "../../packages/unpack/src/main.ts");
-  return buildProgram({ entry, name: "berth-unpack", outDir, variant });
+  const main = join(import.meta.dirname, "../../packages/unpack/src/main.ts");
+  const modules = before === null ? [main] : [before, main];
+  const entry = join(outDir, "main.ts");
+  writeFileSync(entry, modules.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
+  return buildProgram({ entry, name: "berth-unpack", outDir, variant, keepWhole: modules, moreC });
 }
 
 export function makeWorkplace(program: string): Workplace {
@@ -66,8 +73,7 @@ export function makeWorkplace(program: string): Workplace {
       stdio: ["pipe", "pipe", "pipe", "pipe"],
       maxBuffer: 1 << 28,
       timeout: 60_000,
-      // The leak checker needs /proc, which a confined process does not see.
-      env: { ...process.env, ASAN_OPTIONS: "detect_leaks=0" },
+      env: { ...process.env, ASAN_OPTIONS: "detect_leaks=1" },
     });
     const line = command === "diff" ? String(result.output[3]) : result.stdout.toString();
     return {

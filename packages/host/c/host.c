@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "host.h"
+#include "leak_check.h"
 
 // Bytes allocated before the first collection of cycles; most garbage is freed at once by reference counts.
 #define GC_THRESHOLD ((size_t)512 << 10)
@@ -15,8 +16,9 @@
 #define INTERNAL_ERROR 70
 
 // Every C file's table. An optional one is declared weak: it is there when its file is linked.
-#define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(terminal) X(bytes) X(errors) X(cgroup_lock) X(tree)
+#define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(terminal) X(bytes) X(errors) X(cgroup_lock) X(tree) X(planted)
 extern const struct table tree_table __attribute__((weak));
+extern const struct table planted_table __attribute__((weak)); // mistakes for tests of the sanitizers
 #define DECLARE(area) extern const struct table area##_table;
 EACH_TABLE(DECLARE)
 
@@ -255,6 +257,9 @@ int main(int count, char **list) {
   program_free(ctx);
   JS_FreeContext(ctx);
   JS_FreeRuntime(rt);
+#endif
+#ifdef __SANITIZE_ADDRESS__
+  leak_check();
 #endif
   return exiting ? exit_status : status;
 }

@@ -1,6 +1,7 @@
 // Calls on a directory tree that is not trusted. Paths are resolved inside a root directory only
 // (openat2(2), RESOLVE_IN_ROOT); everything else takes a directory's descriptor and one name, and follows no link.
 #include "tree.h"
+#include "leak_check.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -425,6 +426,7 @@ CALL(call_treeConfine) {
   int32_t fd;
   if (JS_ToInt32(ctx, &fd, argv[0])) return JS_EXCEPTION;
   umask(0);
+  leak_check_before_chroot();
   return outcome(ctx, fchdir(fd) || chroot(".") ? -1 : 0);
 }
 

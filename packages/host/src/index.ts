@@ -63,7 +63,7 @@ export { Pump, type PumpOptions } from "./pump.ts";
 export { type ExitStatus, type ExitWatch, startReaping, watchPid } from "./reaper.ts";
 export { receiveDescriptor } from "./receive-descriptor.ts";
 export { type RunOptions, type RunResult, run } from "./run.ts";
-export { onSignal, signalNumber } from "./signals.ts";
+export { holdSignals, onSignal, signalNumber } from "./signals.ts";
 export { SocketStream } from "./socket-stream.ts";
 export { type Child, type Namespace, type SpawnOptions, spawn } from "./spawn.ts";
 export { print, printError, stderr, stdin, stdout } from "./stdio.ts";

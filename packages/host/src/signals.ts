@@ -43,6 +43,11 @@ export function onSignal(signal: number, handler: () => void): Disposable {
   return watchSignal(signal, handler, { keepsAlive: true });
 }
 
+/** Arrivals from now on wait for `onSignal`, also in a process that is forked; this one has no handler for them yet. */
+export function holdSignals(...signals: readonly number[]): void {
+  for (const signal of signals) new Fd(check(native.signalAdd(-1, signal), "signalfd", `signal ${signal}`), "").close();
+}
+
 export function watchSignal(signal: number, handler: () => void, { keepsAlive }: { keepsAlive: boolean }): Disposable {
   const fd = openSignals();
   check(native.signalAdd(fd.number, signal), "signalfd", `signal ${signal}`);

@@ -1,4 +1,4 @@
-import { BerthError, checkId, invalidArgument, messageOf, notFound } from "@berth/base";
+import { BerthError, checkId, invalidArgument, messageOf, notFound, unknownError } from "@berth/base";
 import { exists, isCode, stat } from "@berth/host";
 import { TaskCreate } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
@@ -131,8 +131,8 @@ function configOf(bundle: Bundle): InitConfig {
   try {
     return readBundleConfig(bundle);
   } catch (error) {
-    // The runtime says better what is wrong with it.
-    if (isCode(error, "ENOENT")) return { privatePids: true, systemdCgroup: false };
-    throw new BerthError("invalid-argument", `${bundle.config} is not a container specification: ${messageOf(error)}`);
+    // The runtime says better what is wrong with it. Should it take it all the same, no namespace can be counted on.
+    if (isCode(error, "ENOENT") || error instanceof SyntaxError) return { privatePids: false, systemdCgroup: false };
+    throw unknownError(`${bundle.config} is not a container specification: ${messageOf(error)}: unknown`);
   }
 }

@@ -25,6 +25,8 @@ import type { Keeper } from "./keeper.ts";
 const SIGINT = 2;
 const SIGUSR1 = 10;
 const SIGTERM = 15;
+/** What `serve` listens to. Whoever forks it holds them before. */
+export const serverSignals = [SIGINT, SIGUSR1, SIGTERM];
 const QUEUE_LIMIT = 4096;
 const FLUSH_MS = 5000;
 /** A daemon keeps one connection; 32 halves of the longest frame are half of the heap. */

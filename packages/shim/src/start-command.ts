@@ -7,6 +7,7 @@ import {
   exit,
   Fd,
   fork,
+  holdSignals,
   isCode,
   kill,
   listenUnix,
@@ -32,7 +33,7 @@ import { socketOf } from "./forwarder.ts";
 import { createLogger } from "./logger.ts";
 import { quietWriter } from "./quiet-writer.ts";
 import { readStdin } from "./read-stdin.ts";
-import type { ServerConfig } from "./server.ts";
+import { type ServerConfig, serverSignals } from "./server.ts";
 import { joinShimCgroup } from "./shim-cgroup.ts";
 import { socketPath } from "./socket-address.ts";
 import { socketDirectory } from "./socket-directory.ts";
@@ -64,6 +65,8 @@ export function startCommand(flags: Flags, directory: string): ServerConfig {
     for (let at = 0; at < bytes.length; ) at += Math.max(0, write(stdout, bytes.subarray(at)));
     exit(0);
   };
+  // From here on there is a socket: none of them may end a process that does not take it away.
+  holdSignals(...serverSignals);
   const listener = listenOrFind(path);
   if (listener === null) return reply();
   const debug = flags.debug || (input.bootstrap?.logLevel ?? 0) < 0;

@@ -1,0 +1,4 @@
+import { it } from "node:test";
+import { plant } from "./plant.ts";
+
+it("passes and leaks", () => plant("leak"));
