@@ -225,7 +225,8 @@ describe("on a terminal", () => {
     await berth("run", "-d", "--name", "inside", "busybox", "sleep", "1000");
     const shell = await berthOnTerminal(berthd.address, ["exec", "-it", "inside", "sh"], { cols: 70, rows: 20 });
     await shell.expect("# ");
-    shell.type("stty size\r");
+    // An exec's terminal is made at its start, and told its size afterwards.
+    shell.type("until stty size 2>/dev/null | grep .; do usleep 10000; done\r");
     await shell.expect("20 70");
     shell.type("exit 3\r");
     assert.equal((await shell.exited).exitCode, 3);
