@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import type { OnTerminal } from "../client/terminal.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
 import { cgroupsAt } from "./cgroups.ts";
@@ -62,6 +63,11 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
     const detached = (name: string, ...args: string[]) =>
       docker.ok("run", "--detach", "--network=none", "--name", name, ...args);
     const inspect = (name: string, format: string) => docker.ok("inspect", "--format", `{{${format}}}`, name);
+    /** Has the shell on a terminal wait for a size of rows and columns, and then say `word`. */
+    const awaitSize = (term: OnTerminal, size: string, word: string): void => {
+      const typed = `${word.slice(0, 1)}''${word.slice(1)}`; // so that its echo is not taken for the answer
+      term.type(`until [ "$(stty size 2>/dev/null)" = '${size}' ]; do usleep 10000; done; echo ${typed}\r`);
+    };
     const remove = (...names: string[]) => docker.ok("rm", "--force", ...names);
     const sleeper = ["--init", image, "sleep", "1000"];
     /** The value of a container's cgroup file, by its name in version 1 (with the controller) or 2. */
@@ -98,11 +104,18 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
     it("run -it is a terminal with a size that follows, and the container's exit code", async () => {
       const term = docker.terminal("run", "--rm", "-it", "--network=none", image, "sh");
       await term.expect("/ #");
-      term.type("tty; echo si''ze $(stty size)\r");
+      term.type("tty\r");
       await term.expect("/dev/pts/0");
-      await term.expect("size 24 80");
+      // docker tells the size once the container runs, and only then begins to watch it: what changes in between goes
+      // unnoticed, so it is told until it follows. From then on each change counts.
+      awaitSize(term, "24 80", "sized");
+      await term.expect("sized");
+      term.pty.resize(90, 40);
+      const telling = setInterval(() => term.pty.kill("SIGWINCH"), 20);
+      awaitSize(term, "40 90", "watched");
+      await term.expect("watched").finally(() => clearInterval(telling));
       term.pty.resize(101, 33);
-      term.type("while [ \"$(stty size)\" != '33 101' ]; do usleep 10000; done; echo chan''ged\r");
+      awaitSize(term, "33 101", "changed");
       await term.expect("changed");
       term.type("sh -c 'echo slee''ping; exec sleep 1000'\r");
       await term.expect("sleeping");
@@ -153,9 +166,10 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       await detached("exec-it", ...sleeper);
       const term = docker.terminal("exec", "-it", "exec-it", "sh");
       await term.expect("# ");
-      term.type("tty; echo si''ze $(stty size)\r");
+      term.type("tty\r");
       await term.expect("/dev/pts/");
-      await term.expect("size 24 80");
+      awaitSize(term, "24 80", "sized");
+      await term.expect("sized");
       term.type("exit 5\r");
       assert.equal((await term.exited).exitCode, 5);
       assert.equal(await inspect("exec-it", ".State.Status"), "running");
