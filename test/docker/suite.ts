@@ -95,9 +95,9 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
 
     atLength("run -i gives the container its stdin and its end", async () => {
       const session = docker.start("run", "--rm", "-i", "--network=none", image, "sh", "-c", "cat; echo end");
-      session.child.stdin?.write("one\n");
+      session.child.stdin.write("one\n");
       await session.said("one");
-      session.child.stdin?.end("two\n");
+      session.child.stdin.end("two\n");
       assert.deepEqual(await session.ended, { code: 0, stdout: "one\ntwo\nend\n", stderr: "" });
     });
 
@@ -145,7 +145,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       const result = await docker("exec", ...flags, "execs", "sh", "-c", "echo $A $PWD $(id -u); echo err >&2; exit 9");
       assert.deepEqual(result, { code: 9, stdout: "b /tmp 1000\n", stderr: "err\n" });
       const session = docker.start("exec", "-i", "execs", "cat");
-      session.child.stdin?.end("to and fro");
+      session.child.stdin.end("to and fro");
       assert.deepEqual(await session.ended, { code: 0, stdout: "to and fro", stderr: "" });
       assert.equal((await docker("exec", "execs", "sh", "-c", "kill -9 $$")).code, 137);
       await docker.ok("exec", "-d", "execs", "touch", "/tmp/by-detached-exec");
@@ -203,14 +203,14 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
         "while read -r line; do echo got $line; [ $line = last ] && exit 4; done",
       );
       const one = docker.start("attach", "attached");
-      one.child.stdin?.write("first\n");
+      one.child.stdin.write("first\n");
       await one.said("got first");
       const two = docker.start("attach", "--no-stdin", "attached");
       // The second is there when it sees a line; how many it missed before does not matter.
-      const asking = setInterval(() => one.child.stdin?.write("more\n"), 20);
+      const asking = setInterval(() => one.child.stdin.write("more\n"), 20);
       await two.said("got more");
       clearInterval(asking);
-      one.child.stdin?.write("last\n");
+      one.child.stdin.write("last\n");
       const [ended, other] = await Promise.all([one.ended, two.ended]);
       assert.equal(ended.code, 4);
       assert.equal(other.code, 4);
@@ -295,7 +295,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       const exec = docker.start("exec", "-i", "looked-at", "sh", "-c", "echo ready; cat");
       await exec.said("ready");
       assert.match(await docker.ok("top", "looked-at", "-o", "pid,comm"), /\bcat\b/);
-      exec.child.stdin?.end();
+      exec.child.stdin.end();
       await exec.ended;
       await docker.ok("update", "--memory=48m", "--memory-swap=48m", "--cpus=0.5", "--pids-limit=77", "looked-at");
       assert.equal(cgroupFile(id, "memory/memory.limit_in_bytes", "memory.max"), String(48 << 20));
@@ -360,7 +360,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       await detached("awaited", "-i", image, "sh", "-c", "read line; exit 12");
       const waits = [docker("wait", "awaited"), docker("wait", "awaited")];
       const session = docker.start("attach", "awaited");
-      session.child.stdin?.end("go\n");
+      session.child.stdin.end("go\n");
       assert.deepEqual(await Promise.all(waits), Array(2).fill({ code: 0, stdout: "12\n", stderr: "" }));
       await session.ended;
     });
@@ -433,7 +433,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
     atLength("16 MiB of stdin arrive whole", async () => {
       const bytes = Buffer.alloc(16 << 20, "0123456789abcde\n");
       const session = docker.start("run", "--rm", "-i", "--network=none", image, "sha256sum");
-      session.child.stdin?.end(bytes);
+      session.child.stdin.end(bytes);
       const digest = createHash("sha256").update(bytes).digest("hex");
       assert.deepEqual(await session.ended, { code: 0, stdout: `${digest}  -\n`, stderr: "" });
     });
