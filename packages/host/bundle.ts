@@ -265,5 +265,6 @@ function asFunction(
     });
   const left = /^(?:import|export) .*$/m.exec(body)?.[0];
   if (left !== undefined) throw new Error(`${relative(top, file)}: a program cannot have: ${left}`);
-  return `(function ($main, $native) {\n"use strict";\n${body}\n})`;
+  // One with nothing to export has no export line.
+  return `(function ($main, $native) {\n"use strict";\n${body}\nreturn {};\n})`;
 }

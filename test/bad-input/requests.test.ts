@@ -7,15 +7,16 @@ import { after, before, describe, it } from "node:test";
 import { type ErrorKind, kindOf, messageOf } from "@berth/base";
 import { connectGrpc, type GrpcConnection } from "@berth/grpc";
 import { Engine } from "@berth/proto/berth/v1";
-import { type Berthd, startBerthd } from "../support/berthd.ts";
+import { startBerthd } from "../support/berthd.ts";
 import { makeTar, type TarEntry, writeBusyboxImage } from "../support/image.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 import { worldOf } from "../support/world.ts";
 
 const image = "docker.io/library/busybox:latest";
 const client = join(import.meta.dirname, "../../dist/bin/berth");
 const namespace = `bad${process.pid}`;
 
-let daemon: Berthd;
+let daemon: Supervisor;
 let connection: GrpcConnection;
 
 const berth = (...args: string[]) => {

@@ -169,7 +169,7 @@ describe("berth exec", () => {
       stderr: "",
     });
     const inside = berth.start("exec", "-i", "web", "cat");
-    inside.child.stdin?.end("typed");
+    inside.child.stdin.end("typed");
     assert.deepEqual(await inside.ended, { code: 0, stdout: "typed", stderr: "" });
     assert.equal((await berth("exec", "web", "nope")).code, 127);
     assert.equal((await berth("exec", "other", "true")).code, 125);

@@ -4,14 +4,15 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { type Berthd, startBerthd } from "../support/berthd.ts";
+import { startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 import { type Berth, berthAt, testNamespace } from "./berth.ts";
 import { berthOnTerminal, onTerminal } from "./terminal.ts";
 
 const MiB = 1024 * 1024;
-let berthd: Berthd;
+let berthd: Supervisor;
 let berth: Berth;
 let folder: string;
 
@@ -150,7 +151,7 @@ describe("a container in the background", () => {
     });
     assert.equal((await berth("exec", "web", "nope")).code, 127);
     const typed = berth.start("exec", "-i", "web", "cat");
-    typed.child.stdin?.end("typed");
+    typed.child.stdin.end("typed");
     assert.equal((await typed.ended).stdout, "typed");
     const logs = berth.start("logs", "-f", "web");
     await logs.said("started\n");
@@ -225,7 +226,8 @@ describe("on a terminal", () => {
     await berth("run", "-d", "--name", "inside", "busybox", "sleep", "1000");
     const shell = await berthOnTerminal(berthd.address, ["exec", "-it", "inside", "sh"], { cols: 70, rows: 20 });
     await shell.expect("# ");
-    shell.type("stty size\r");
+    // An exec's terminal is made at its start, and told its size afterwards.
+    shell.type("until stty size 2>/dev/null | grep .; do usleep 10000; done\r");
     await shell.expect("20 70");
     shell.type("exit 3\r");
     assert.equal((await shell.exited).exitCode, 3);

@@ -5,6 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
+import type { OnTerminal } from "../client/terminal.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
 import { cgroupsAt } from "./cgroups.ts";
@@ -62,6 +63,11 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
     const detached = (name: string, ...args: string[]) =>
       docker.ok("run", "--detach", "--network=none", "--name", name, ...args);
     const inspect = (name: string, format: string) => docker.ok("inspect", "--format", `{{${format}}}`, name);
+    /** Has the shell on a terminal wait for a size of rows and columns, and then say `word`. */
+    const awaitSize = (term: OnTerminal, size: string, word: string): void => {
+      const typed = `${word.slice(0, 1)}''${word.slice(1)}`; // so that its echo is not taken for the answer
+      term.type(`until [ "$(stty size 2>/dev/null)" = '${size}' ]; do usleep 10000; done; echo ${typed}\r`);
+    };
     const remove = (...names: string[]) => docker.ok("rm", "--force", ...names);
     const sleeper = ["--init", image, "sleep", "1000"];
     /** The value of a container's cgroup file, by its name in version 1 (with the controller) or 2. */
@@ -89,20 +95,27 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
 
     atLength("run -i gives the container its stdin and its end", async () => {
       const session = docker.start("run", "--rm", "-i", "--network=none", image, "sh", "-c", "cat; echo end");
-      session.child.stdin?.write("one\n");
+      session.child.stdin.write("one\n");
       await session.said("one");
-      session.child.stdin?.end("two\n");
+      session.child.stdin.end("two\n");
       assert.deepEqual(await session.ended, { code: 0, stdout: "one\ntwo\nend\n", stderr: "" });
     });
 
     it("run -it is a terminal with a size that follows, and the container's exit code", async () => {
       const term = docker.terminal("run", "--rm", "-it", "--network=none", image, "sh");
       await term.expect("/ #");
-      term.type("tty; echo si''ze $(stty size)\r");
+      term.type("tty\r");
       await term.expect("/dev/pts/0");
-      await term.expect("size 24 80");
+      // docker tells the size once the container runs, and only then begins to watch it: what changes in between goes
+      // unnoticed, so it is told until it follows. From then on each change counts.
+      awaitSize(term, "24 80", "sized");
+      await term.expect("sized");
+      term.pty.resize(90, 40);
+      const telling = setInterval(() => term.pty.kill("SIGWINCH"), 20);
+      awaitSize(term, "40 90", "watched");
+      await term.expect("watched").finally(() => clearInterval(telling));
       term.pty.resize(101, 33);
-      term.type("while [ \"$(stty size)\" != '33 101' ]; do usleep 10000; done; echo chan''ged\r");
+      awaitSize(term, "33 101", "changed");
       await term.expect("changed");
       term.type("sh -c 'echo slee''ping; exec sleep 1000'\r");
       await term.expect("sleeping");
@@ -132,7 +145,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       const result = await docker("exec", ...flags, "execs", "sh", "-c", "echo $A $PWD $(id -u); echo err >&2; exit 9");
       assert.deepEqual(result, { code: 9, stdout: "b /tmp 1000\n", stderr: "err\n" });
       const session = docker.start("exec", "-i", "execs", "cat");
-      session.child.stdin?.end("to and fro");
+      session.child.stdin.end("to and fro");
       assert.deepEqual(await session.ended, { code: 0, stdout: "to and fro", stderr: "" });
       assert.equal((await docker("exec", "execs", "sh", "-c", "kill -9 $$")).code, 137);
       await docker.ok("exec", "-d", "execs", "touch", "/tmp/by-detached-exec");
@@ -153,9 +166,10 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       await detached("exec-it", ...sleeper);
       const term = docker.terminal("exec", "-it", "exec-it", "sh");
       await term.expect("# ");
-      term.type("tty; echo si''ze $(stty size)\r");
+      term.type("tty\r");
       await term.expect("/dev/pts/");
-      await term.expect("size 24 80");
+      awaitSize(term, "24 80", "sized");
+      await term.expect("sized");
       term.type("exit 5\r");
       assert.equal((await term.exited).exitCode, 5);
       assert.equal(await inspect("exec-it", ".State.Status"), "running");
@@ -189,14 +203,14 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
         "while read -r line; do echo got $line; [ $line = last ] && exit 4; done",
       );
       const one = docker.start("attach", "attached");
-      one.child.stdin?.write("first\n");
+      one.child.stdin.write("first\n");
       await one.said("got first");
       const two = docker.start("attach", "--no-stdin", "attached");
       // The second is there when it sees a line; how many it missed before does not matter.
-      const asking = setInterval(() => one.child.stdin?.write("more\n"), 20);
+      const asking = setInterval(() => one.child.stdin.write("more\n"), 20);
       await two.said("got more");
       clearInterval(asking);
-      one.child.stdin?.write("last\n");
+      one.child.stdin.write("last\n");
       const [ended, other] = await Promise.all([one.ended, two.ended]);
       assert.equal(ended.code, 4);
       assert.equal(other.code, 4);
@@ -281,7 +295,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       const exec = docker.start("exec", "-i", "looked-at", "sh", "-c", "echo ready; cat");
       await exec.said("ready");
       assert.match(await docker.ok("top", "looked-at", "-o", "pid,comm"), /\bcat\b/);
-      exec.child.stdin?.end();
+      exec.child.stdin.end();
       await exec.ended;
       await docker.ok("update", "--memory=48m", "--memory-swap=48m", "--cpus=0.5", "--pids-limit=77", "looked-at");
       assert.equal(cgroupFile(id, "memory/memory.limit_in_bytes", "memory.max"), String(48 << 20));
@@ -346,7 +360,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       await detached("awaited", "-i", image, "sh", "-c", "read line; exit 12");
       const waits = [docker("wait", "awaited"), docker("wait", "awaited")];
       const session = docker.start("attach", "awaited");
-      session.child.stdin?.end("go\n");
+      session.child.stdin.end("go\n");
       assert.deepEqual(await Promise.all(waits), Array(2).fill({ code: 0, stdout: "12\n", stderr: "" }));
       await session.ended;
     });
@@ -419,7 +433,7 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
     atLength("16 MiB of stdin arrive whole", async () => {
       const bytes = Buffer.alloc(16 << 20, "0123456789abcde\n");
       const session = docker.start("run", "--rm", "-i", "--network=none", image, "sha256sum");
-      session.child.stdin?.end(bytes);
+      session.child.stdin.end(bytes);
       const digest = createHash("sha256").update(bytes).digest("hex");
       assert.deepEqual(await session.ended, { code: 0, stdout: `${digest}  -\n`, stderr: "" });
     });

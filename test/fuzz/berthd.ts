@@ -24,8 +24,9 @@ import { Health } from "@berth/proto/grpc/health/v1";
 import { nodeByteStream } from "@berth/runtime";
 import { createClient } from "@berth/ttrpc";
 import { until } from "../shim/harness.ts";
-import { type Berthd, startBerthd } from "../support/berthd.ts";
+import { startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 import { mutateBytes } from "./mutate.ts";
 import type { Random } from "./random.ts";
 import { type Hints, hostileStrings, randomMessage } from "./random-message.ts";
@@ -109,7 +110,7 @@ function judge(what: string, streams: boolean, error: unknown): void {
   if (!streams) assert.notEqual(error.kind, "deadline-exceeded", `it hangs: ${said}`);
 }
 
-const descriptorsOf = ({ pid }: Berthd): number => readdirSync(`/proc/${pid}/fd`).length;
+const descriptorsOf = ({ pid }: Supervisor): number => readdirSync(`/proc/${pid}/fd`).length;
 
 /** Methods that wait by their nature, or end what the rest of the run needs. */
 const left = new Set(["Wait", "Watch"]);

@@ -1,9 +1,9 @@
-// criu may lack what it needs on a machine: then there is a clear error, and the container goes on.
+// criu may lack what it needs on a machine, or be missing: then there is a clear error, and the container goes on.
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packAny } from "@berth/proto";
-import { CheckpointOptions } from "@berth/proto/containerd/runc/v1";
+import { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
 import { outcomeOf } from "./expect.ts";
 import { area, scenario } from "./scenario.ts";
 
@@ -26,6 +26,15 @@ export const checkpoints = area("checkpoints", [
     await box.up();
     const outcome = await outcomeOf(box.checkpoint());
     if (outcome !== "ok") assert.match(outcome, /^unknown \| .*criu failed/);
+    assert.equal(await box.status(), "running");
+  }),
+  scenario("by a runtime that finds no criu: the reason", async (w) => {
+    const binaryName = join(w.dir, "runc-alone");
+    writeFileSync(binaryName, '#!/bin/sh\nPATH=/nowhere exec /usr/sbin/runc "$@"\n', { mode: 0o755 });
+    const box = await w.box(sleeper, { runtimeOptions: packAny(Options, { binaryName }) });
+    await box.up();
+    const outcome = await outcomeOf(box.checkpoint());
+    assert.match(outcome, /^unknown \| .*exec: "criu": executable file not found in \$PATH.*: unknown$/s);
     assert.equal(await box.status(), "running");
   }),
   scenario("of a stopped container", async (w) => {

@@ -9,16 +9,17 @@ import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { Client } from "@berth/rpc";
 import { makeRootfs, ociSpec, type SpecOptions } from "../support/bundle.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 import { type Box, boxOf } from "./box.ts";
 import { type Recorder, recordEvents } from "./event-recorder.ts";
 import { eventually } from "./expect.ts";
-import type { Daemon, Pair } from "./pairs.ts";
+import type { Pair } from "./pairs.ts";
 import { makeFifo, type Reading, readFifo } from "./streams.ts";
 
 /** Everything that the scenarios of one pair share. */
 export interface Stage extends AsyncDisposable {
   readonly pair: Pair;
-  readonly daemon: Daemon;
+  readonly daemon: Supervisor;
   readonly namespace: string;
   readonly connection: GrpcConnection;
   readonly rootfs: string;

@@ -5,9 +5,10 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
-import { hasContainerd, type RealContainerd, startContainerd } from "../support/containerd.ts";
+import { hasContainerd, startContainerd } from "../support/containerd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { processesNaming } from "../support/leftovers.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 import { shimBinary, until } from "./harness.ts";
 
 const run = promisify(execFile);
@@ -27,7 +28,7 @@ for (const [name, runtime] of [
   ["this shim", shimBinary],
 ] as const)
   describe(`${name} under containerd`, { skip: !hasContainerd(), timeout: 120_000 }, () => {
-    let daemon: RealContainerd;
+    let daemon: Supervisor;
     const ids: string[] = [];
     const newId = (): string => {
       const id = `c${process.pid}-${++made}`;

@@ -12,7 +12,8 @@ import { packAny } from "@berth/proto";
 import { TaskOOM } from "@berth/proto/containerd/events";
 import { Any } from "@berth/proto/google/protobuf";
 import { defaultSpec } from "@berth/supervisor";
-import { type Berthd, berthdPath, startBerthd } from "../support/berthd.ts";
+import { berthdPath, startBerthd } from "../support/berthd.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 
 const run = promisify(execFile);
 const failure = (promise: Promise<unknown>): Promise<{ code: number; stderr: string }> =>
@@ -22,7 +23,7 @@ const failure = (promise: Promise<unknown>): Promise<{ code: number; stderr: str
   );
 
 describe("berthd", () => {
-  let berthd: Berthd;
+  let berthd: Supervisor;
   before(async () => {
     berthd = await startBerthd();
   });

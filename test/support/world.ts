@@ -8,10 +8,10 @@ import { Images } from "@berth/proto/containerd/services/images/v1";
 import { Leases } from "@berth/proto/containerd/services/leases/v1";
 import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
-import type { Berthd } from "./berthd.ts";
 import { bundlesBelow, cgroupsOf, mountsBelow, processesNaming } from "./leftovers.ts";
+import type { Supervisor } from "./supervisor.ts";
 
-export async function worldOf(daemon: Berthd, namespace: string): Promise<string[]> {
+export async function worldOf(daemon: Supervisor, namespace: string): Promise<string[]> {
   using connection = connectGrpc(daemon.address);
   const options = { namespace };
   const lines: string[] = [];

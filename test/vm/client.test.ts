@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type Berth, berthAt } from "../client/berth.ts";
-import { type Berthd, startBerthd } from "../support/berthd.ts";
+import { startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
+import type { Supervisor } from "../support/supervisor.ts";
 import { cgroupOf, onlyInVm, read } from "./in-vm.ts";
 
 const image = "docker.io/library/busybox:latest";
 
 describe("berth on cgroup v2", onlyInVm, () => {
-  let daemon: Berthd;
+  let daemon: Supervisor;
   let berth: Berth;
   before(async () => {
     daemon = await startBerthd();

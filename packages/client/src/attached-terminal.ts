@@ -17,6 +17,6 @@ export function followSize(resize: (width: number, height: number) => void): voi
     const { width, height } = terminalSize(terminal);
     if (width > 0 && height > 0) resize(width, height);
   };
+  onSignal(SIGWINCH, tell); // before the look, or a change between the two goes unnoticed
   tell();
-  onSignal(SIGWINCH, tell);
 }

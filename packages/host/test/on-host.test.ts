@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { runOnHost } from "../run-on-host.ts";
 
-const helpers = ["descriptors-open.ts", "temporary.ts", "without-leak.ts"];
+const helpers = ["descriptors-open.ts", "temporary.ts", "unit-fixture.ts", "without-leak.ts"];
 const folder = join(import.meta.dirname, "cases");
 const cases = readdirSync(folder)
   .filter((name) => name.endsWith(".ts") && !helpers.includes(name))

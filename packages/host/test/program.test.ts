@@ -77,8 +77,16 @@ describe("a program", () => {
     );
   });
 
+  it("that keeps state in a unit is refused when it is built, with the name of the file", async () => {
+    const bad = join(import.meta.dirname, "programs/unit-with-state.ts");
+    await assert.rejects(
+      buildProgram({ entry: bad, name: "bad", outDir: folder, variant: "release" }),
+      /programs\/counted\.ts keeps state \(let c.*\) and is only in the unit .*programs\/counted\.ts/,
+    );
+  });
+
   it("is one static executable and takes little memory", async () => {
-    assert.ok(statSync(release).size < 2.3e6);
+    assert.ok(statSync(release).size < 1.3e6);
     const child = spawn(release, ["pumpsStdin"], { stdio: ["pipe", "pipe", "inherit"] });
     child.stdin.write("up\n");
     await new Promise((resolve) => child.stdout.once("data", resolve)); // it runs
