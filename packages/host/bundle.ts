@@ -140,7 +140,8 @@ function addNeeds(needs: Needs, source: string): void {
 }
 
 /** What is declared with `let`, or is made, outside of all functions. */
-const state = /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = new (?!Text(?:En|De)coder|Uint8Array))/m;
+const state =
+  /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = (?:\[\];|\{\};|new (?!Text(?:En|De)coder|Uint8Array)))/m;
 
 const classes = /^(?:export )?(?:abstract )?class \w+/m;
 

@@ -3,9 +3,9 @@ import type { Fd } from "./fd.ts";
 import { check } from "./system-error.ts";
 
 /** Less than a grace period of RCU, which is two ticks at the least (8 ms where the kernel has 250 a second). */
-const BETWEEN_US = 3000;
+const BETWEEN_US = 4000;
 /** No longer than a quarter of a second: who has not come by then is slow for other reasons. */
-const TIMES = 80;
+const TIMES = 60;
 
 /**
  * Has the kernel's lock for moving processes between cgroups ready for somebody who will soon take it, until disposed,

@@ -1,22 +1,33 @@
 import { native } from "berth:native";
-import { setTimer, type Timer } from "./timers.ts";
+import { monotonic } from "./clock.ts";
+import { setTimer } from "./timers.ts";
 
-/** Frees what only cycles hold, and gives free pages back to the kernel. Takes about a millisecond. */
+/** Frees what only cycles hold, lets go of units, and gives free pages back to the kernel. Takes about a millisecond. */
 export const collectGarbage = (): void => native.collectGarbage();
 
 /**
- * Returns what to call after work that leaves garbage: memory is tidied once, `ms` later. Without it a program keeps
- * half as much again as it needs: the engine collects when its heap has grown by half, and the C library gives back
- * only what is free at the end of its own.
+ * Returns what to call after work that leaves garbage: memory is tidied once it has not been called for `ms`, and at the
+ * latest `longest` after the first call. Without it a program keeps half as much again as it needs: the engine collects
+ * when its heap has grown by half.
  */
-export function tidyAfter(ms: number): () => void {
-  let pending: Timer | null = null;
+export function tidyAfter(ms: number, longest: number): () => void {
+  let first: number | null = null;
+  let last = 0;
+  const look = () => {
+    const now = monotonic();
+    const due = Math.min(last + ms, (first ?? now) + longest);
+    if (due > now) {
+      wait(due - now);
+      return;
+    }
+    first = null;
+    collectGarbage();
+  };
+  const wait = (delay: number) => void setTimer(look, delay).unref();
   return () => {
-    if (pending !== null) return;
-    pending = setTimer(() => {
-      pending = null;
-      collectGarbage();
-    }, ms);
-    pending.unref();
+    last = monotonic();
+    if (first !== null) return;
+    first = last;
+    wait(ms);
   };
 }

@@ -7,6 +7,7 @@ import { optionsOfRequest } from "./bootstrap.ts";
 import { type Bundle, bundleAt } from "./bundle.ts";
 import type { BundleConfig } from "./bundle-config.ts";
 import { readBundleConfig, readPidFile, saveOptions } from "./bundle-files.ts";
+import { cgroupMoveSoon } from "./cgroup-moves.ts";
 import { cgroupOfPid } from "./cgroup-reader.ts";
 import { type Container, newContainer } from "./container.ts";
 import { followExit } from "./exits.ts";
@@ -30,6 +31,7 @@ export async function createContainer(keeper: Keeper, request: CreateTaskRequest
   if (keeper.containers.has(id) || keeper.creating.has(id))
     throw new BerthError("already-exists", `container ${JSON.stringify(id)}: already exists`);
   keeper.creating.add(id);
+  cgroupMoveSoon();
   try {
     const container = await create(keeper, request);
     keeper.containers.set(id, container);

@@ -8,6 +8,7 @@ import { Task } from "@berth/proto/containerd/task/v2";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { type Registration, register, type ServiceImpl } from "@berth/rpc";
 import { untilAborted } from "./abort.ts";
+import { cgroupMoveSoon } from "./cgroup-moves.ts";
 import { pidsIn } from "./cgroup-reader.ts";
 import { checkJson } from "./check-json.ts";
 import { type Container, containerNotCreated, processOf } from "./container.ts";
@@ -161,6 +162,7 @@ function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<typeof T
         throw new BerthError("invalid-argument", `exec ${JSON.stringify(execId)} has no process specification`);
       checkJson(spec.value);
       writeFile(container.bundle.execSpec(execId), spec.value, { mode: 0o600 });
+      cgroupMoveSoon();
       const request = { kind: "exec", execId, terminal, stdin, stdout, stderr } as const;
       container.execs.set(execId, createProcess(request));
       keeper.events.publish("/tasks/exec-added", TaskExecAdded, { containerId: id, execId });
