@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { runOnHost } from "../run-on-host.ts";
 
-const files = ["calls", "wire"].map((name) => join(import.meta.dirname, `../../ttrpc/test/${name}.test.ts`));
+const files = ["calls", "late", "wire"].map((name) => join(import.meta.dirname, `../../ttrpc/test/${name}.test.ts`));
 
 describe("ttrpc", () => {
   for (const variant of ["release", "asan"] as const) {

@@ -58,6 +58,7 @@ function below(mount: MountEntry, path: string): string {
 export function threadsFiles(procCgroup: string): string[] {
   const root = "/sys/fs/cgroup";
   return Object.entries(parseProcCgroup(procCgroup)).flatMap(([controller, path]) => {
+    if (path.startsWith("/..")) return []; // outside of what our cgroup namespace shows (cgroup_namespaces(7))
     const below = path === "/" ? "" : path;
     if (controller !== "") return [`${root}/${controller}${below}/tasks`];
     return [`${root}${below}/cgroup.threads`, `${root}/unified${below}/cgroup.threads`];

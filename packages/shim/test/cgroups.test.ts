@@ -125,4 +125,7 @@ describe("the files that move a thread", () => {
       "/sys/fs/cgroup/unified/cgroup.threads",
     ]);
   });
+  it("are none for a cgroup outside of our namespace's", () => {
+    assert.deepEqual(threadsFiles("0::/../other\n"), []);
+  });
 });
