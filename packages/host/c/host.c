@@ -106,16 +106,17 @@ CALL(call_setUncaught) {
   return JS_UNDEFINED;
 }
 
+// collectGarbage(forgetting): whether units go too.
 CALL(call_collectGarbage) {
   UNUSED;
-  units_forget(ctx);
+  if (JS_ToBool(ctx, argv[0])) units_forget(ctx);
   JS_RunGC(JS_GetRuntime(ctx));
   heap_trim();
   return JS_UNDEFINED;
 }
 
 static const JSCFunctionListEntry host_rows[] = {
-  ROW(argv, 0), ROW(environ, 0), ROW(env, 1), ROW(exit, 1), ROW(setUncaught, 1), ROW(collectGarbage, 0),
+  ROW(argv, 0), ROW(environ, 0), ROW(env, 1), ROW(exit, 1), ROW(setUncaught, 1), ROW(collectGarbage, 1),
 };
 TABLE(host);
 

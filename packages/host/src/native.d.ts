@@ -14,7 +14,8 @@ declare module "berth:native" {
     env(name: string): string | null;
     exit(code: number): never;
     setUncaught(handler: (error: unknown) => void): void;
-    collectGarbage(): void;
+    /** Lets go of units too, if asked to. */
+    collectGarbage(forgetting: boolean): void;
 
     // errors.c
     errorName(errno: number): string;

@@ -90,5 +90,5 @@ export const isGone = (result: number): boolean => result === -ESRCH;
 
 /** Collects garbage and gives free memory back to the kernel: for a process that will be idle for long. Takes about 1 ms. */
 export function releaseMemory(): void {
-  native.collectGarbage();
+  native.collectGarbage(true);
 }

@@ -35,8 +35,6 @@ const limits = { maxConnections: 32, maxRequestBytes: 8 << 20 };
 const GRACE_MS = 500;
 /** Long enough that a start or an exec is over by then. */
 const TIDY_MS = 500;
-/** A shim that is never idle for so long has its units made anew every few seconds. */
-const LONGEST_TIDY_MS = 2000;
 
 export interface ServerConfig {
   readonly listener: Fd;
@@ -65,7 +63,7 @@ export function serve(config: ServerConfig): void {
   const queue = createEventQueue(QUEUE_LIMIT);
   const forwarder = createForwarder({ namespace: config.namespace, socket: config.daemon, queue, log });
   // Whatever leaves garbage behind tells an event of it.
-  const tidy = tidyAfter(TIDY_MS, LONGEST_TIDY_MS);
+  const tidy = tidyAfter(TIDY_MS);
   const keeper: Keeper = {
     namespace: config.namespace,
     log,
