@@ -52,7 +52,6 @@ export {
   fork,
   kill,
   pid,
-  releaseMemory,
   scheduleCoreCreate,
   setName,
   setpgid,

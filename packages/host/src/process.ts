@@ -87,8 +87,3 @@ export function kill(pid: number, signal: number): void {
 
 /** The errno of a process that is gone. */
 export const isGone = (result: number): boolean => result === -ESRCH;
-
-/** Collects garbage and gives free memory back to the kernel: for a process that will be idle for long. Takes about 1 ms. */
-export function releaseMemory(): void {
-  native.collectGarbage(true);
-}

@@ -2,14 +2,23 @@
 import { type Fd, isCode, O, open, readText, readyCgroupLock } from "@berth/host";
 import { threadsFiles } from "./cgroup-path.ts";
 
-/** null where none is there, or for us to write. */
+/** What says that there is nothing to be had: no cgroups, or not ours to write. */
+const missing = (error: unknown): boolean => isCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENODEV");
+
+function tryTo<T>(call: () => T): T | null {
+  try {
+    return call();
+  } catch (error) {
+    if (missing(error)) return null;
+    throw error;
+  }
+}
+
+/** null where none is there, or for us to write: only time is lost. */
 function openThreadsFile(): Fd | null {
-  for (const path of threadsFiles(readText("/proc/self/cgroup"))) {
-    try {
-      return open(path, O.WRONLY);
-    } catch (error) {
-      if (!isCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENODEV")) throw error;
-    }
+  for (const path of threadsFiles(tryTo(() => readText("/proc/self/cgroup")) ?? "")) {
+    const file = tryTo(() => open(path, O.WRONLY));
+    if (file !== null) return file;
   }
   return null;
 }

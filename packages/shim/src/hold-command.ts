@@ -2,11 +2,11 @@
 // namespaces; all it does is enter the pod's network, wait to be ended, and reap what the pod's containers orphan.
 import {
   becomeSubreaper,
+  collectGarbage,
   enterNetwork,
   O,
   onSignal,
   open,
-  releaseMemory,
   setName,
   startReaping,
   stdout,
@@ -29,5 +29,5 @@ export function holdCommand(network: string, hostname: string, end: () => never)
   startReaping();
   for (const signal of [SIGTERM, SIGINT]) onSignal(signal, end);
   write(stdout, new Uint8Array(1));
-  releaseMemory();
+  collectGarbage();
 }
