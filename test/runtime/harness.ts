@@ -17,7 +17,7 @@ import { createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Log, notFound, systemClock } from "@berth/base";
-import { toDate, topics, typeUrls, unpackAny } from "@berth/proto";
+import { toNanoseconds, topics, typeUrls, unpackAny } from "@berth/proto";
 import { TaskExit } from "@berth/proto/containerd/events";
 import { Events } from "@berth/proto/containerd/services/events/ttrpc/v1";
 import type { Any } from "@berth/proto/google/protobuf";
@@ -124,7 +124,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
           forward({ envelope }) {
             assert.ok(envelope?.event && envelope.timestamp);
             const { namespace, topic, event, timestamp } = envelope;
-            runtime.events.forward({ namespace, topic, event, timestamp: toDate(timestamp) });
+            runtime.events.forward({ namespace, topic, event, timestamp: toNanoseconds(timestamp) });
             return {};
           },
         }),

@@ -1,10 +1,17 @@
 import type { Timestamp } from "./gen/google/protobuf.ts";
 
-/** A Timestamp of a Date; milliseconds are all that a Date has. */
-export function toTimestamp(date: Date): Timestamp {
-  const ms = date.getTime();
-  const seconds = Math.floor(ms / 1000);
-  return { seconds, nanos: Math.round((ms - seconds * 1000) * 1_000_000) };
+const PER_SECOND = 1_000_000_000n;
+
+/** A Timestamp of nanoseconds since 1970. */
+export function toTimestamp(nanoseconds: bigint): Timestamp {
+  // Nanos are never negative: before 1970 they count up from the second before.
+  const nanos = ((nanoseconds % PER_SECOND) + PER_SECOND) % PER_SECOND;
+  return { seconds: Number((nanoseconds - nanos) / PER_SECOND), nanos: Number(nanos) };
+}
+
+/** Nanoseconds since 1970 of a Timestamp. */
+export function toNanoseconds(timestamp: Timestamp): bigint {
+  return BigInt(timestamp.seconds) * PER_SECOND + BigInt(timestamp.nanos);
 }
 
 /** The Date of a Timestamp, rounded down to the millisecond. */

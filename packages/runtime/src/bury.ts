@@ -66,12 +66,12 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
 
 function exitOf({ ledger, clock }: Context, task: LiveTask, reply: Exit | null, force: boolean): Exit {
   const seen = task.journal.exit;
-  if (seen !== null) return { pid: seen.pid, status: seen.status, at: new Date(seen.at) };
+  if (seen !== null) return seen;
   const noted = ledger.initExit(task.namespace, task.id, task.pid);
   if (noted !== null) return noted;
   const pid = task.pid !== 0 ? task.pid : (reply?.pid ?? 0);
   if (reply === null) return { pid, status: force ? 137 : 255, at: clock.now() };
-  return { pid, status: reply.status, at: reply.at.getTime() > 0 ? reply.at : clock.now() };
+  return { pid, status: reply.status, at: reply.at > 0n ? reply.at : clock.now() };
 }
 
 /** Publishes an exit, unless it was published before: the ledger drops what is repeated. */

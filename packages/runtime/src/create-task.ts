@@ -161,7 +161,7 @@ async function launch(
   });
   registry.add(task);
   const exit = ledger.initExit(bundle.namespace, bundle.id, pid);
-  if (exit !== null) task.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at.getTime() } });
+  if (exit !== null) task.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at } });
   return task;
 }
 

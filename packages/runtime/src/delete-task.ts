@@ -70,7 +70,5 @@ function exitBefore({ ledger, clock }: Context, task: LiveTask): Exit {
   const noted = ledger.initExit(task.namespace, task.id, task.pid);
   if (noted !== null) return noted;
   const { exit } = task.journal;
-  return exit === null
-    ? { pid: task.pid, status: 255, at: clock.now() }
-    : { pid: exit.pid, status: exit.status, at: new Date(exit.at) };
+  return exit ?? { pid: task.pid, status: 255, at: clock.now() };
 }

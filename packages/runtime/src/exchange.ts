@@ -39,8 +39,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
     },
     forward(envelope) {
       check(envelope.namespace, envelope.topic);
-      // NaN, and Go's zero time (year 1), fail this as well.
-      if (!(envelope.timestamp.getTime() > 0))
+      // Go's zero time (year 1) is before 1970.
+      if (envelope.timestamp <= 0n)
         throw invalidArgument(`event ${envelope.topic} has no timestamp: whoever forwards an event sets it`);
       deliver(envelope);
     },

@@ -2,6 +2,7 @@
 // comes next knows from it what may be running and how far it had come.
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { type Instant, instantOfMs } from "@berth/base";
 import type { ProcessIdentity } from "./process-identity.ts";
 
 export interface Journal {
@@ -20,7 +21,7 @@ export interface Journal {
   readonly shimProcess: ProcessIdentity | null;
   readonly init: ProcessIdentity | null;
   /** Init's exit, once it was published. */
-  readonly exit: { readonly pid: number; readonly status: number; readonly at: number } | null;
+  readonly exit: { readonly pid: number; readonly status: number; readonly at: Instant } | null;
 }
 
 const FILE = "berth.json";
@@ -28,7 +29,11 @@ const FILE = "berth.json";
 /** Replaces the journal at once: a reader sees the old or the new one. The directory is a tmpfs, so no fsync. */
 export function writeJournal(bundle: string, journal: Journal): void {
   const temporary = join(bundle, `.${FILE}`);
-  writeFileSync(temporary, JSON.stringify(journal), { mode: 0o600 });
+  writeFileSync(
+    temporary,
+    JSON.stringify(journal, (_, value) => (typeof value === "bigint" ? String(value) : value)),
+    { mode: 0o600 },
+  );
   renameSync(temporary, join(bundle, FILE));
 }
 
@@ -42,11 +47,16 @@ export function readJournal(bundle: string): Journal | null {
     throw error;
   }
   try {
-    const journal = JSON.parse(text) as Journal;
+    const journal = JSON.parse(text, (key, value) => (key === "at" ? instantIn(value) : value)) as Journal;
     if (journal.version === 1 && typeof journal.launchId === "string" && typeof journal.shim === "string")
       return journal;
   } catch {
     // Not JSON: as good as none.
   }
   return null;
+}
+
+/** A journal of version 0.1 has milliseconds; later ones the digits of nanoseconds, which no JSON number holds. */
+function instantIn(value: unknown): Instant {
+  return typeof value === "number" ? instantOfMs(value) : BigInt(String(value));
 }

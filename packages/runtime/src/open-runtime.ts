@@ -47,7 +47,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const registry = new TaskRegistry();
   const ledger = createExitLedger((namespace, id, exit) => {
     try {
-      registry.find(namespace, id)?.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at.getTime() } });
+      registry.find(namespace, id)?.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at } });
     } catch (err) {
       // The event goes on nevertheless; at worst whoever comes after us tells it again.
       log.error("an exit could not be noted in its bundle", { namespace, container: id, err: messageOf(err) });

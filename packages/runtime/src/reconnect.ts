@@ -138,8 +138,7 @@ function adopt(context: Context, bundle: Bundle, before: Journal, found: Found):
     escalate: (stuck) => bury(context, stuck, true),
   });
   // Known to whoever ran before us, and told by them: not to be told again.
-  if (journal.exit !== null)
-    ledger.note(bundle.namespace, bundle.id, bundle.id, { ...journal.exit, at: new Date(journal.exit.at) });
+  if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
   registry.add(task);
   if (journal !== before) task.record({});
   if (state === null && !found.gone)

@@ -56,10 +56,10 @@ export function lineSplitter(onLine: (line: string) => void): (chunk: Buffer) =>
 }
 
 function throttled(log: Log, clock: Clock): (line: string) => void {
-  let second = 0;
+  let second = 0n;
   let lines = 0;
   return (line) => {
-    const now = Math.floor(clock.now().getTime() / 1000);
+    const now = clock.now() / 1_000_000_000n;
     if (now !== second) {
       if (lines > LINES_PER_SECOND) log.warn("lines of a shim's log were dropped", { count: lines - LINES_PER_SECOND });
       second = now;

@@ -1,5 +1,5 @@
 // From a container record to a live task: what the supervisor's services ask of the runtime.
-import type { Mount } from "@berth/base";
+import type { Instant, Mount } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 
 /** created, running, paused…: containerd.v1.types.Status as a word. */
@@ -15,7 +15,7 @@ export interface ProcessState {
   readonly stderr: string;
   readonly terminal: boolean;
   readonly exitStatus: number;
-  readonly exitedAt: Date | null;
+  readonly exitedAt: Instant | null;
   readonly bundle: string;
 }
 
@@ -23,7 +23,7 @@ export interface Exit {
   readonly pid: number;
   /** 0 to 255, 128 + signal where a signal ended it, 255 where nobody saw it end. */
   readonly status: number;
-  readonly at: Date;
+  readonly at: Instant;
 }
 
 export interface CreateTask {
@@ -89,7 +89,7 @@ export interface TaskManager {
 
 /** One thing that happened. */
 export interface Envelope {
-  readonly timestamp: Date;
+  readonly timestamp: Instant;
   readonly namespace: string;
   /** `/tasks/exit` */
   readonly topic: string;

@@ -1,5 +1,5 @@
 // Between the task service's messages and ours.
-import { isSet, toDate } from "@berth/proto";
+import { isSet, toNanoseconds } from "@berth/proto";
 import type { StateResponse } from "@berth/proto/containerd/task/v2";
 import type { Timestamp } from "@berth/proto/google/protobuf";
 import type { Exit, ProcessState, ProcessStatus } from "./types.ts";
@@ -16,7 +16,7 @@ export interface WireExit {
 export const toExit = ({ pid = 0, exitStatus, exitedAt }: WireExit): Exit => ({
   pid,
   status: exitStatus,
-  at: isSet(exitedAt) ? toDate(exitedAt) : new Date(0),
+  at: isSet(exitedAt) ? toNanoseconds(exitedAt) : 0n,
 });
 
 export const toProcessState = (state: StateResponse, fallbackId: string): ProcessState => ({
@@ -28,6 +28,6 @@ export const toProcessState = (state: StateResponse, fallbackId: string): Proces
   stderr: state.stderr,
   terminal: state.terminal,
   exitStatus: state.exitStatus,
-  exitedAt: isSet(state.exitedAt) ? toDate(state.exitedAt) : null,
+  exitedAt: isSet(state.exitedAt) ? toNanoseconds(state.exitedAt) : null,
   bundle: state.bundle,
 });

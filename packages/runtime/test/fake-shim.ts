@@ -17,7 +17,7 @@ export interface FakeContainer {
   status: "none" | "created" | "running" | "stopped" | "deleted";
   pid: number;
   exitStatus: number;
-  exitedAt: Date;
+  exitedAt: bigint;
   request: CreateTaskRequest | null;
   readonly hangs: Set<Method>;
   readonly fails: Map<Method, Error>;
@@ -43,7 +43,7 @@ export interface FakeHost extends AsyncDisposable {
   /** Shell code for `start`, instead of printing the address. */
   onStart(id: string, script: string): void;
   /** What `delete` answers; it fails where nothing was set. */
-  onDelete(id: string, reply: { pid: number; exitStatus: number; exitedAt: Date }): void;
+  onDelete(id: string, reply: { pid: number; exitStatus: number; exitedAt: bigint }): void;
   /** Actions for which the binary was called. */
   commands(id: string): string[];
 }
@@ -164,14 +164,14 @@ function fakeContainer() {
     status: "none" as FakeContainer["status"],
     pid: ++pids,
     exitStatus: 0,
-    exitedAt: new Date(0),
+    exitedAt: 0n,
     request: null as CreateTaskRequest | null,
     hangs: new Set<Method>(),
     fails: new Map<Method, Error>(),
     calls: [] as string[],
     onShutdown: () => {},
     exit(status: number) {
-      Object.assign(container, { status: "stopped", exitStatus: status, exitedAt: new Date() });
+      Object.assign(container, { status: "stopped", exitStatus: status, exitedAt: systemClock.now() });
       for (const wake of waiting.splice(0)) wake();
     },
     die() {},

@@ -76,7 +76,7 @@ describe("a shim's reply", () => {
 });
 
 describe("the exits that were told", () => {
-  const exit = (pid: number) => ({ pid, status: 1, at: new Date(1) });
+  const exit = (pid: number) => ({ pid, status: 1, at: 1n });
   it("are told once for each process, and to whoever keeps init's", () => {
     const inits: number[] = [];
     const ledger = createExitLedger((_namespace, _container, { pid }) => inits.push(pid));

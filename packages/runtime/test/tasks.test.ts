@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { isAlreadyExists, isNotFound, kindOf, unknownError } from "@berth/base";
+import { isAlreadyExists, isNotFound, kindOf, systemClock, unknownError } from "@berth/base";
 import { packAny, topics, toTimestamp, unpackAny } from "@berth/proto";
 import { TaskExit } from "@berth/proto/containerd/events";
 import type { Envelope, Runtime } from "../src/index.ts";
@@ -263,7 +263,7 @@ describe("a task", () => {
     const shim = await host.container("web");
     const task = await create(runtime, "web");
     const waiting = task.wait("", never);
-    const at = new Date(1_700_000_000_000);
+    const at = 1_700_000_000_123_456_789n;
     host.onDelete("web", { pid: shim.pid, exitStatus: 137, exitedAt: at });
     shim.die();
     assert.deepEqual(await waiting, { pid: shim.pid, status: 137, at });
@@ -296,12 +296,12 @@ describe("a task", () => {
       id: "web",
       pid: shim.pid,
       exitStatus: 9,
-      exitedAt: toTimestamp(new Date()),
+      exitedAt: toTimestamp(systemClock.now()),
     });
     for (let times = 0; times < 3; times++)
-      runtime.events.forward({ timestamp: new Date(), namespace: NS, topic: topics.taskExit, event: exit });
+      runtime.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskExit, event: exit });
     const waiting = task.wait("", never);
-    host.onDelete("web", { pid: 0, exitStatus: 137, exitedAt: new Date() });
+    host.onDelete("web", { pid: 0, exitStatus: 137, exitedAt: systemClock.now() });
     shim.die();
     assert.equal((await waiting).status, 9);
     await heard.until(topics.taskDelete);
@@ -389,7 +389,7 @@ describe("reconnect", () => {
       exitStatus: 7,
       exitedAt: toTimestamp(shim.exitedAt),
     });
-    second.events.forward({ timestamp: new Date(), namespace: NS, topic: topics.taskExit, event: late });
+    second.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskExit, event: late });
     assert.deepEqual(
       heard.exits().map(({ exitStatus }) => exitStatus),
       [7],
@@ -432,7 +432,7 @@ describe("reconnect", () => {
     await create(first, "web");
     await first.close();
     shim.die();
-    host.onDelete("web", { pid: shim.pid, exitStatus: 137, exitedAt: new Date() });
+    host.onDelete("web", { pid: shim.pid, exitStatus: 137, exitedAt: systemClock.now() });
     const runtime = await host.open();
     const heard = listen(runtime);
     await runtime.reconnect();

@@ -29,8 +29,8 @@ interface Row {
   snapshot_key: string;
   sandbox: string;
   extensions: string;
-  created_at: number;
-  updated_at: number;
+  created_at: number | bigint;
+  updated_at: number | bigint;
 }
 
 /** Paths that an update without a mask stands for. */
@@ -59,8 +59,8 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
       record.snapshotKey,
       record.sandbox,
       fromExtensions(record.extensions),
-      record.createdAt.getTime(),
-      record.updatedAt.getTime(),
+      record.createdAt,
+      record.updatedAt,
     );
     changed("mutation");
   };
@@ -171,8 +171,8 @@ const toRecord = (row: Row): ContainerRecord => ({
   spec: anyOf(row.spec_type, row.spec),
   snapshotter: row.snapshotter,
   snapshotKey: row.snapshot_key,
-  createdAt: new Date(row.created_at),
-  updatedAt: new Date(row.updated_at),
+  createdAt: BigInt(row.created_at),
+  updatedAt: BigInt(row.updated_at),
   extensions: toExtensions(row.extensions),
   sandbox: row.sandbox,
 });

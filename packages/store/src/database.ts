@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DatabaseSync, type SQLInputValue, type StatementSync } from "node:sqlite";
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { failedPrecondition, resourceExhausted, unavailable } from "@berth/base";
 import { migrations } from "./schema.ts";
 
@@ -31,6 +31,7 @@ export function openDatabase(path: string): Database {
     const known = statements.get(sql);
     if (known) return known;
     const made = db.prepare(sql);
+    made.setReadBigInts(true);
     statements.set(sql, made);
     return made;
   };
@@ -53,8 +54,16 @@ export function openDatabase(path: string): Database {
   let waiting: (() => void)[] = [];
   return {
     get: <T>(sql: string, ...params: SQLInputValue[]) =>
-      translated(() => (prepared(sql).get(...params) as T | undefined) ?? null),
-    all: <T>(sql: string, ...params: SQLInputValue[]) => translated(() => prepared(sql).all(...params) as T[]),
+      translated(() => {
+        const row = prepared(sql).get(...params);
+        return row === undefined ? null : withNumbers<T>(row);
+      }),
+    all: <T>(sql: string, ...params: SQLInputValue[]) =>
+      translated(() => {
+        const rows = prepared(sql).all(...params);
+        for (const row of rows) withNumbers(row);
+        return rows as T[];
+      }),
     run: (sql, ...params) => translated(() => Number(prepared(sql).run(...params).changes)),
     transaction(change) {
       const level = depth;
@@ -88,6 +97,16 @@ export function openDatabase(path: string): Database {
     },
     close: () => db.close(),
   };
+}
+
+/** Integers become numbers where those hold them exactly; times in nanoseconds stay bigints. */
+function withNumbers<T>(row: Record<string, SQLOutputValue>): T {
+  for (const column in row) {
+    const value = row[column];
+    if (typeof value === "bigint" && value <= Number.MAX_SAFE_INTEGER && value >= Number.MIN_SAFE_INTEGER)
+      row[column] = Number(value);
+  }
+  return row as T;
 }
 
 function migrate(db: DatabaseSync): void {

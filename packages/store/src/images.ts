@@ -22,8 +22,8 @@ interface Row {
   digest: string;
   size: number;
   annotations: string;
-  created_at: number;
-  updated_at: number;
+  created_at: number | bigint;
+  updated_at: number | bigint;
 }
 
 export function imageStore({ db, clock, changed }: Core): ImageStore {
@@ -43,8 +43,8 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
       record.target.digest,
       record.target.size,
       fromLabels(record.target.annotations),
-      record.createdAt.getTime(),
-      record.updatedAt.getTime(),
+      record.createdAt,
+      record.updatedAt,
     );
   };
 
@@ -143,6 +143,6 @@ const toRecord = (row: Row): ImageRecord => ({
     size: row.size,
     annotations: toLabels(row.annotations),
   },
-  createdAt: new Date(row.created_at),
-  updatedAt: new Date(row.updated_at),
+  createdAt: BigInt(row.created_at),
+  updatedAt: BigInt(row.updated_at),
 });

@@ -15,13 +15,13 @@ import type { LeaseRecord, LeaseResource, LeaseStore } from "./types.ts";
 interface Row {
   id: string;
   labels: string;
-  created_at: number;
+  created_at: number | bigint;
 }
 
 const toRecord = (row: Row): LeaseRecord => ({
   id: row.id,
   labels: toLabels(row.labels),
-  createdAt: new Date(row.created_at),
+  createdAt: BigInt(row.created_at),
 });
 
 export function leaseStore({ db, clock, changed }: Core): LeaseStore {
@@ -44,7 +44,7 @@ export function leaseStore({ db, clock, changed }: Core): LeaseStore {
           namespace,
           lease.id,
           fromLabels(lease.labels),
-          lease.createdAt.getTime(),
+          lease.createdAt,
         );
         changed("mutation");
         return lease;

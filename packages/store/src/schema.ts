@@ -1,5 +1,5 @@
 // The database, step by step: a step is never changed once released, only followed by another.
-// Times are milliseconds since 1970; labels, annotations and extensions are JSON.
+// Times are nanoseconds since 1970; labels, annotations and extensions are JSON.
 
 /** What brings version n of the schema to version n + 1. */
 export const migrations: readonly string[] = [
@@ -53,5 +53,14 @@ export const migrations: readonly string[] = [
     namespace TEXT NOT NULL, lease TEXT NOT NULL, type TEXT NOT NULL, id TEXT NOT NULL,
     PRIMARY KEY (namespace, lease, type, id)
   ) WITHOUT ROWID;
+  `,
+  // Times were milliseconds, which lie before the request that they are of.
+  `
+  UPDATE containers SET created_at = created_at * 1000000, updated_at = updated_at * 1000000;
+  UPDATE images SET created_at = created_at * 1000000, updated_at = updated_at * 1000000;
+  UPDATE content SET created_at = created_at * 1000000, updated_at = updated_at * 1000000;
+  UPDATE ingests SET started_at = started_at * 1000000, expire_at = expire_at * 1000000;
+  UPDATE snapshots SET created_at = created_at * 1000000, updated_at = updated_at * 1000000;
+  UPDATE leases SET created_at = created_at * 1000000;
   `,
 ];

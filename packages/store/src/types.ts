@@ -1,6 +1,6 @@
 // What the store keeps, and the contracts of its parts. Records are the store's own types: the wire is
 // frozen, the disk must be free to change.
-import type { Descriptor, Labels, Mount } from "@berth/base";
+import type { Descriptor, Instant, Labels, Mount } from "@berth/base";
 
 /** Who asks: an rpc Call is one. An empty namespace is refused with failed-precondition "namespace is required". */
 export interface Scope {
@@ -28,8 +28,8 @@ export interface ContainerRecord {
   readonly spec: AnyValue | null;
   readonly snapshotter: string;
   readonly snapshotKey: string;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
   readonly extensions: Readonly<Record<string, AnyValue>>;
   readonly sandbox: string;
 }
@@ -38,16 +38,16 @@ export interface ImageRecord {
   readonly name: string;
   readonly labels: Labels;
   readonly target: Descriptor;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
 }
 
 export interface ContentInfo {
   readonly digest: string;
   readonly size: number;
   readonly labels: Labels;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
 }
 
 export interface IngestStatus {
@@ -55,8 +55,8 @@ export interface IngestStatus {
   readonly offset: number;
   readonly total: number;
   readonly expected: string;
-  readonly startedAt: Date;
-  readonly updatedAt: Date;
+  readonly startedAt: Instant;
+  readonly updatedAt: Instant;
 }
 
 export type SnapshotKind = "view" | "active" | "committed";
@@ -66,14 +66,14 @@ export interface SnapshotInfo {
   readonly parent: string;
   readonly kind: SnapshotKind;
   readonly labels: Labels;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
+  readonly createdAt: Instant;
+  readonly updatedAt: Instant;
 }
 
 export interface LeaseRecord {
   readonly id: string;
   readonly labels: Labels;
-  readonly createdAt: Date;
+  readonly createdAt: Instant;
 }
 
 /** type: `content`, `ingests`, `snapshots/<snapshotter>` or `images`. */

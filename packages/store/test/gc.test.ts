@@ -1,7 +1,7 @@
 // Nothing that is reachable is ever deleted, and everything else goes: against a plain model of the rules.
 import assert from "node:assert/strict";
 import { it } from "node:test";
-import { silent } from "@berth/base";
+import { instantOfMs, silent, systemClock } from "@berth/base";
 import { defaultGcSchedule, type Store } from "@berth/store";
 import fc from "fast-check";
 import { startCollector } from "../src/gc/collector.ts";
@@ -101,12 +101,12 @@ it("follows references back from what carries them", async () => {
 it("leaves alone what is under way", async () => {
   await using temporary = await temporaryStore({ clock: { now: () => now } });
   const { content, collector } = temporary.store;
-  let now = new Date();
+  let now = systemClock.now();
   const old = await content.writer(scope, { ref: "old", total: 0, expected: "" });
   await old.close();
   await using open = await content.writer(scope, { ref: "open", total: 0, expected: "" });
   await open.write(Buffer.from("bytes"));
-  now = new Date(now.getTime() + 25 * 3600 * 1000);
+  now += instantOfMs(25 * 3600 * 1000);
   const removed = await collector.collect();
   assert.deepEqual(
     removed.map(({ kind, id }) => [kind, id]),

@@ -46,7 +46,7 @@ export function fakeRuntime(): FakeRuntime {
         const state = await task.state("");
         if (state.status !== "stopped") throw new BerthError("unknown", "cannot delete a running process");
         all.delete(`${namespace}/${id}`);
-        return { pid: task.pid, status: state.exitStatus, at: state.exitedAt ?? new Date() };
+        return { pid: task.pid, status: state.exitStatus, at: state.exitedAt ?? systemClock.now() };
       },
     },
     async reconnect() {},
@@ -63,7 +63,7 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
   let status: ProcessState["status"] = "created";
   let ended: Exit | null = null;
   const end = (code: number) => {
-    ended = { pid, status: code, at: new Date() };
+    ended = { pid, status: code, at: systemClock.now() };
     status = "stopped";
     exit.resolve(ended);
   };
@@ -118,7 +118,7 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
         ),
       ]),
     async deleteExec() {
-      return { pid, status: 0, at: new Date() };
+      return { pid, status: 0, at: systemClock.now() };
     },
     async resizePty() {},
     async closeIO() {},

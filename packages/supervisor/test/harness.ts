@@ -32,6 +32,7 @@ export async function startHarness(): Promise<Harness> {
       runtime,
       images: oneImage(store),
       differ: noDiffer,
+      clock: systemClock,
       root,
       uuid: "00000000-0000-4000-8000-000000000000",
       build: { version: "1.2.3", revision: "abc" },
@@ -78,7 +79,7 @@ function oneImage(store: Store): Images {
   return {
     async resolve(_scope, wanted): Promise<ResolvedImage> {
       if (wanted !== name) throw notFound("image", wanted);
-      const now = new Date();
+      const now = systemClock.now();
       return {
         image: { name, labels: {}, target, createdAt: now, updatedAt: now },
         manifest: target,

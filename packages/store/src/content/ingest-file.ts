@@ -1,7 +1,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { type FileHandle, mkdir, open, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { invalidArgument } from "@berth/base";
+import { formatInstant, type Instant, invalidArgument } from "@berth/base";
 import { fileError } from "../full-disk.ts";
 import { syncDirectory } from "../sync-directory.ts";
 
@@ -14,6 +14,8 @@ export interface IngestFile extends AsyncDisposable {
   truncate(size: number): Promise<void>;
   /** sha256 of what was written so far. */
   digest(): string;
+  /** Gives the file the time of its last byte. The kernel's own is up to a tick (4 ms) behind the clock. */
+  stamp(updatedAt: Instant): Promise<void>;
   /** Puts the bytes on disk, read-only, and gives them the name; the name is durable when this resolves. */
   moveTo(path: string): Promise<void>;
 }
@@ -21,7 +23,7 @@ export interface IngestFile extends AsyncDisposable {
 /** Opens the data in the directory, made where absent; what is there already is hashed again. */
 export async function openIngestFile(
   directory: string,
-  about: { ref: string; startedAt: Date; total: number },
+  about: { ref: string; startedAt: Instant; total: number },
 ): Promise<IngestFile> {
   const doing = `receiving ${JSON.stringify(about.ref)}`;
   const data = join(directory, "data");
@@ -31,8 +33,8 @@ export async function openIngestFile(
     // Not read by us (the database knows them), but by people and by tools for containerd's layout.
     await Promise.all([
       writeFile(join(directory, "ref"), about.ref),
-      writeFile(join(directory, "startedat"), about.startedAt.toISOString()),
-      writeFile(join(directory, "updatedat"), about.startedAt.toISOString()),
+      writeFile(join(directory, "startedat"), formatInstant(about.startedAt)),
+      writeFile(join(directory, "updatedat"), formatInstant(about.startedAt)),
       about.total > 0 ? writeFile(join(directory, "total"), String(about.total)) : null,
     ]);
     file = await open(data, "a+", 0o600);
@@ -73,6 +75,10 @@ export async function openIngestFile(
       ({ hash, offset } = await hashOf(file, size));
     },
     digest: () => `sha256:${hash.copy().digest("hex")}`,
+    async stamp(updatedAt) {
+      const seconds = Number(updatedAt) / 1e9;
+      await file.utimes(seconds, seconds);
+    },
     async moveTo(path) {
       try {
         await file.chmod(0o444);

@@ -1,6 +1,14 @@
 import { readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { BerthError, checkLabels, failedPrecondition, unavailable, withoutEmpty } from "@berth/base";
+import {
+  BerthError,
+  checkLabels,
+  failedPrecondition,
+  formatInstant,
+  type Instant,
+  unavailable,
+  withoutEmpty,
+} from "@berth/base";
 import { type Core, fromLabels } from "../core.ts";
 import { attachToLease, checkLease, detachFromLease, enterNamespace, namespaceOf } from "../scope.ts";
 import type { Trash } from "../trash.ts";
@@ -10,13 +18,21 @@ import { type IngestFile, openIngestFile } from "./ingest-file.ts";
 import type { ContentLayout } from "./layout.ts";
 
 /** An ingest without a lease is deleted after this long. */
-const STALE_MS = 24 * 60 * 60 * 1000;
+const STALE_NS = 24n * 60n * 60n * 1_000_000_000n;
 
 interface Row {
   ref: string;
   expected: string;
   total: number;
-  started_at: number;
+  started_at: number | bigint;
+}
+
+interface OpenWriter {
+  readonly since: Instant;
+  updatedAt: Instant;
+  /** Null while it is opened, and once it is closed. */
+  file: IngestFile | null;
+  aborted: boolean;
 }
 
 /** Blobs on their way in. */
@@ -33,21 +49,18 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
   const { db, clock, changed } = core;
   removeUnknown();
   /** Open writers by namespace and ref. */
-  const writers = new Map<string, { since: Date; file: IngestFile | null; aborted: boolean }>();
+  const writers = new Map<string, OpenWriter>();
   const keyOf = (namespace: string, ref: string): string => `${namespace}/${ref}`;
 
   const statusOf = (namespace: string, row: Row): IngestStatus => {
-    const startedAt = new Date(row.started_at);
-    const file = writers.get(keyOf(namespace, row.ref))?.file;
-    const stat = statSync(join(layout.ingest(namespace, row.ref), "data"), { throwIfNoEntry: false });
-    return {
-      ref: row.ref,
-      offset: file?.offset ?? stat?.size ?? 0,
-      total: row.total,
-      expected: row.expected,
-      startedAt,
-      updatedAt: stat && stat.mtime > startedAt ? stat.mtime : startedAt,
-    };
+    const startedAt = BigInt(row.started_at);
+    const { ref, total, expected } = row;
+    const open = writers.get(keyOf(namespace, ref));
+    if (open?.file) return { ref, offset: open.file.offset, total, expected, startedAt, updatedAt: open.updatedAt };
+    const data = join(layout.ingest(namespace, ref), "data");
+    const stat = statSync(data, { bigint: true, throwIfNoEntry: false });
+    const updatedAt = stat !== undefined && stat.mtimeNs > startedAt ? stat.mtimeNs : startedAt;
+    return { ref, offset: Number(stat?.size ?? 0n), total, expected, startedAt, updatedAt };
   };
   const find = (namespace: string, ref: string): IngestStatus | null => {
     const row = db.get<Row>("SELECT * FROM ingests WHERE namespace = ? AND ref = ?", namespace, ref);
@@ -64,8 +77,8 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
       digest,
       size,
       fromLabels(labels),
-      now.getTime(),
-      now.getTime(),
+      now,
+      now,
     );
     attachToLease(db, scope, "content", digest);
     changed("mutation");
@@ -98,7 +111,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
           return true;
         }
       }
-      const now = clock.now().getTime();
+      const now = clock.now();
       db.run(
         `INSERT INTO ingests (namespace, ref, expected, total, started_at, expire_at) VALUES (?, ?, ?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET expected = excluded.expected, total = excluded.total, expire_at = excluded.expire_at`,
@@ -107,7 +120,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
         expected,
         Math.max(0, total),
         now,
-        scope.lease === "" ? now + STALE_MS : null,
+        scope.lease === "" ? now + STALE_NS : null,
       );
       attachToLease(db, scope, "ingests", ref);
       return false;
@@ -119,12 +132,9 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
     const key = keyOf(namespace, ref);
     const other = writers.get(key);
     if (other)
-      throw unavailable(`ref ${key} locked since ${other.since.toISOString()} by another writer: try again later`);
-    const writer: { since: Date; file: IngestFile | null; aborted: boolean } = {
-      since: clock.now(),
-      file: null,
-      aborted: false,
-    };
+      throw unavailable(`ref ${key} locked since ${formatInstant(other.since)} by another writer: try again later`);
+    const now = clock.now();
+    const writer: OpenWriter = { since: now, updatedAt: now, file: null, aborted: false };
     writers.set(key, writer);
     let status: IngestStatus;
     try {
@@ -137,14 +147,16 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
       throw error;
     }
     const file = writer.file;
+    writer.updatedAt = status.updatedAt;
     // Aborted while the file was opened: what was opened is the leftover of a name that is free again.
     const live = (): IngestFile => {
       if (writer.aborted || writer.file === null) throw new BerthError("not-found", `reference ${ref}: not found`);
       return file;
     };
-    let updatedAt = status.updatedAt;
+    let committed = false;
     const close = async (): Promise<void> => {
       if (writer.file === null) return;
+      if (!committed) await file.stamp(writer.updatedAt);
       writer.file = null;
       if (writers.get(key) === writer) writers.delete(key);
       await file[Symbol.asyncDispose]();
@@ -182,16 +194,17 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
         if (moved && held.alone() && blobs.sizeOf(digest) === null) moveBack(digest, namespace, ref);
         throw error;
       }
+      committed = true;
       await close();
       if (info === null) throw isThere(digest);
       return info;
     }
 
     return {
-      status: () => ({ ...status, offset: file.offset, updatedAt }),
+      status: () => ({ ...status, offset: file.offset, updatedAt: writer.updatedAt }),
       async write(chunk) {
         await live().append(chunk);
-        updatedAt = clock.now();
+        writer.updatedAt = clock.now();
       },
       truncate: (size) => live().truncate(size),
       digest: () => file.digest(),

@@ -11,16 +11,16 @@ interface Row {
   digest: string;
   size: number;
   labels: string;
-  created_at: number;
-  updated_at: number;
+  created_at: number | bigint;
+  updated_at: number | bigint;
 }
 
 const toInfo = (row: Row): ContentInfo => ({
   digest: row.digest,
   size: row.size,
   labels: toLabels(row.labels),
-  createdAt: new Date(row.created_at),
-  updatedAt: new Date(row.updated_at),
+  createdAt: BigInt(row.created_at),
+  updatedAt: BigInt(row.updated_at),
 });
 
 export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): ContentStore {
@@ -50,7 +50,7 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
         db.run(
           "UPDATE content SET labels = ?, updated_at = ? WHERE namespace = ? AND digest = ?",
           fromLabels(labels),
-          updatedAt.getTime(),
+          updatedAt,
           scope.namespace,
           given.digest,
         );

@@ -1,5 +1,5 @@
 // What labels say to the collector (containerd's docs/garbage-collection.md).
-import type { Labels } from "@berth/base";
+import { type Instant, instantOfMs, type Labels } from "@berth/base";
 import { containerNode, contentNode, imageNode, type Node, snapshotNode } from "./node.ts";
 
 const ROOT = "containerd.io/gc.root";
@@ -12,10 +12,10 @@ export const isRoot = (labels: Labels): boolean => (labels[ROOT] ?? "") !== "";
 export const isFlat = (labels: Labels): boolean => FLAT in labels;
 
 /** A time that is no RFC 3339 time never comes. */
-export function isExpired(labels: Labels, now: Date): boolean {
+export function isExpired(labels: Labels, now: Instant): boolean {
   const text = labels[EXPIRE] ?? "";
   if (!/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text)) return false;
-  return Date.parse(text) <= now.getTime();
+  return instantOfMs(Date.parse(text)) <= now;
 }
 
 /** What the bearer of the labels keeps alive. */

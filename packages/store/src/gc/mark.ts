@@ -1,4 +1,4 @@
-import type { Labels } from "@berth/base";
+import type { Instant, Labels } from "@berth/base";
 import { toLabels } from "../core.ts";
 import type { Database } from "../database.ts";
 import { backReferences, isExpired, isFlat, isRoot, references } from "./label-refs.ts";
@@ -30,7 +30,7 @@ interface Edges {
  * Finds everything that a root leads to. Roots: live leases, containers, images that have not expired, what has
  * the label gc.root, ingests that are open or fresh. Reads one state of the database: call it in a transaction.
  */
-export function mark(db: Database, now: Date, isOpenIngest: (namespace: string, ref: string) => boolean): Marked {
+export function mark(db: Database, now: Instant, isOpenIngest: (namespace: string, ref: string) => boolean): Marked {
   const edges = new Map<Node, Edges>();
   const roots: Node[] = [];
   const flatRoots: Node[] = [];
@@ -103,13 +103,13 @@ export function mark(db: Database, now: Date, isOpenIngest: (namespace: string, 
     label(node, row.namespace, toLabels(row.labels));
   }
 
-  const ingests = db.all<{ namespace: string; ref: string; expected: string; expire_at: number | null }>(
+  const ingests = db.all<{ namespace: string; ref: string; expected: string; expire_at: number | bigint | null }>(
     "SELECT namespace, ref, expected, expire_at FROM ingests",
   );
   for (const row of ingests) {
     const node = ingestNode(row.namespace, row.ref);
     if (row.expected !== "") edgesOf(node).own.push(contentNode(row.namespace, row.expected));
-    const fresh = row.expire_at !== null && row.expire_at > now.getTime();
+    const fresh = row.expire_at !== null && row.expire_at > now;
     if (fresh || isOpenIngest(row.namespace, row.ref)) roots.push(node);
   }
 

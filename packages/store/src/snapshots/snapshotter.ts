@@ -34,8 +34,8 @@ interface Row {
   labels: string;
   size: number;
   inodes: number;
-  created_at: number;
-  updated_at: number;
+  created_at: number | bigint;
+  updated_at: number | bigint;
 }
 
 /** A snapshotter, with what the rest of the store needs of it. */
@@ -125,7 +125,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
           if ((still?.id ?? null) !== (below?.id ?? null))
             throw new BerthError("not-found", `parent snapshot ${parent} was replaced meanwhile: not found`);
           const namespace = enterNamespace(db, scope);
-          const now = clock.now().getTime();
+          const now = clock.now();
           db.run(
             `INSERT INTO snapshots (id, namespace, snapshotter, name, parent, kind, labels, created_at, updated_at)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -205,7 +205,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
         const row = checkCommit(scope, name, key, labels);
         if (row.id !== before.id)
           throw new BerthError("not-found", `snapshot ${key} was replaced meanwhile: not found`);
-        const now = clock.now().getTime();
+        const now = clock.now();
         db.run(
           `UPDATE snapshots SET name = ?, kind = 'committed', labels = ?, size = ?, inodes = ?,
              created_at = ?, updated_at = ? WHERE id = ?`,
@@ -231,7 +231,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       db.transaction(() => {
         const row = demand(scope, given.name);
         const labels = updateLabels(`snapshot "${given.name}"`, toLabels(row.labels), given.labels, paths);
-        const now = clock.now().getTime();
+        const now = clock.now();
         db.run("UPDATE snapshots SET labels = ?, updated_at = ? WHERE id = ?", fromLabels(labels), now, row.id);
         changed("mutation");
         return toInfo({ ...row, labels: fromLabels(labels), updated_at: now });
@@ -268,8 +268,8 @@ const toInfo = (row: Row): SnapshotInfo => ({
   parent: row.parent_name ?? "",
   kind: row.kind,
   labels: toLabels(row.labels),
-  createdAt: new Date(row.created_at),
-  updatedAt: new Date(row.updated_at),
+  createdAt: BigInt(row.created_at),
+  updatedAt: BigInt(row.updated_at),
 });
 
 function fieldOf(info: SnapshotInfo, [first, ...rest]: readonly string[]): string | null {

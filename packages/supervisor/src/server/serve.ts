@@ -113,6 +113,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     runtime,
     images,
     differ,
+    clock,
     root,
     uuid: await persistentUuid(join(root, "io.containerd.grpc.v1.introspection", "uuid")),
     build: { version, revision },

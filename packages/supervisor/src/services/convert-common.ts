@@ -1,4 +1,4 @@
-import type { Mount } from "@berth/base";
+import type { Instant, Mount } from "@berth/base";
 import { toTimestamp } from "@berth/proto";
 import type { Mount as ProtoMount } from "@berth/proto/containerd/types";
 import type { Any, FieldMask, Timestamp } from "@berth/proto/google/protobuf";
@@ -6,7 +6,8 @@ import type { AnyValue, FieldPaths } from "@berth/store";
 
 export const pathsOf = (mask: FieldMask | null): FieldPaths => mask?.paths ?? [];
 
-export const timestampOf = (date: Date | null): Timestamp | null => (date === null ? null : toTimestamp(date));
+export const timestampOf = (instant: Instant | null): Timestamp | null =>
+  instant === null ? null : toTimestamp(instant);
 
 /** Bytes of a request are views of the wire's buffer: what is kept is copied. */
 export const anyToRecord = (any: Any | null): AnyValue | null =>

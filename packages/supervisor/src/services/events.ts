@@ -1,5 +1,5 @@
 import { checkId, failedPrecondition, invalidArgument } from "@berth/base";
-import { isSet, toDate, toTimestamp } from "@berth/proto";
+import { isSet, toNanoseconds, toTimestamp } from "@berth/proto";
 import type { Events as TtrpcEvents } from "@berth/proto/containerd/services/events/ttrpc/v1";
 import type { Events } from "@berth/proto/containerd/services/events/v1";
 import type { Envelope as ProtoEnvelope } from "@berth/proto/containerd/types";
@@ -11,7 +11,7 @@ function envelopeFromProto(envelope: ProtoEnvelope | null): Envelope {
   if (envelope === null || !isSet(envelope.timestamp)) throw invalidArgument("envelope has no timestamp");
   const event = envelope.event ?? Any.create();
   return {
-    timestamp: toDate(envelope.timestamp),
+    timestamp: toNanoseconds(envelope.timestamp),
     namespace: envelope.namespace,
     topic: envelope.topic,
     event: { typeUrl: event.typeUrl, value: event.value.slice() },

@@ -1,5 +1,6 @@
 // Every service with its implementation: what both sockets serve.
 import { join } from "node:path";
+import type { Clock } from "@berth/base";
 import type { Differ, Images as ImageResolver } from "@berth/images";
 import { Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
@@ -38,6 +39,7 @@ export interface ServiceNeeds {
   readonly runtime: Runtime;
   readonly images: ImageResolver;
   readonly differ: Differ;
+  readonly clock: Clock;
   /** Durable directory. */
   readonly root: string;
   readonly uuid: string;
@@ -49,7 +51,7 @@ export interface ServiceNeeds {
 }
 
 export function registrations(needs: ServiceNeeds): Registration[] {
-  const { store, runtime, images, differ, root, uuid, build, defaults, stateTimeoutMs, checkRuntime } = needs;
+  const { store, runtime, images, differ, clock, root, uuid, build, defaults, stateTimeoutMs, checkRuntime } = needs;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -66,7 +68,7 @@ export function registrations(needs: ServiceNeeds): Registration[] {
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name), events })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
-    register(Tasks, tasksService({ runtime, containers, content, differ, stateTimeoutMs })),
+    register(Tasks, tasksService({ runtime, containers, content, differ, clock, stateTimeoutMs })),
     register(Events, eventsService({ events })),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows })),

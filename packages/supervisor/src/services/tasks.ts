@@ -1,4 +1,5 @@
 import {
+  type Clock,
   checkId,
   failedPrecondition,
   invalidArgument,
@@ -26,6 +27,7 @@ export interface TasksNeeds {
   readonly containers: ContainerStore;
   readonly content: ContentStore;
   readonly differ: Differ;
+  readonly clock: Clock;
   /** Milliseconds that a shim has for its answer to Get and List. */
   readonly stateTimeoutMs: number;
 }
@@ -37,7 +39,7 @@ const exitToProto = (exit: Exit) => ({
 });
 
 export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
-  const { runtime, containers, stateTimeoutMs } = needs;
+  const { runtime, containers, clock, stateTimeoutMs } = needs;
   const settled = settledTasks(runtime);
 
   /** The container's task; not-found names the container where that is what is missing. */
@@ -160,7 +162,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     async metrics(req, call) {
       const wanted = parseFilters(req.filters);
       const tasks = runtime.tasks.list(namespaceOf(call)).filter((task) => wanted(fieldOf(task)));
-      const metrics = await Promise.all(tasks.map((task) => metricOf(task, call.log)));
+      const metrics = await Promise.all(tasks.map((task) => metricOf(task, clock, call.log)));
       return { metrics: metrics.filter((metric) => metric !== null) };
     },
     async wait(req, call) {
@@ -182,10 +184,10 @@ async function stateOf(task: Task, execId: string, timeoutMs: number, log: Log):
   }
 }
 
-async function metricOf(task: Task, log: Log) {
+async function metricOf(task: Task, clock: Clock, log: Log) {
   try {
     const data = await task.stats();
-    return { timestamp: toTimestamp(new Date()), id: task.id, data };
+    return { timestamp: toTimestamp(clock.now()), id: task.id, data };
   } catch (err) {
     if (!isNotFound(err)) log.warn("metrics of a task are not to be had", { container: task.id, err });
     return null;

@@ -23,7 +23,7 @@ export async function importImage(
     signal: call.signal,
   });
   for (const { name, labels, createdAt, updatedAt } of records) {
-    const isNew = createdAt.getTime() === updatedAt.getTime();
+    const isNew = createdAt === updatedAt;
     const [topic, type] = isNew ? [topics.imageCreate, ImageCreate] : [topics.imageUpdate, ImageUpdate];
     announce(runtime.events, call.namespace, topic, type, { name, labels });
   }

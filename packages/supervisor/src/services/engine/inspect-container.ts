@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { formatInstant, type Instant } from "@berth/base";
 import { unpackAny } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
@@ -21,17 +22,22 @@ export async function inspectContainer(needs: EngineNeeds, id: string, call: Cal
     namespace: call.namespace,
     image: record.image,
     labels: record.labels,
-    createdAt: record.createdAt,
-    updatedAt: record.updatedAt,
+    createdAt: formatInstant(record.createdAt),
+    updatedAt: formatInstant(record.updatedAt),
     runtime: { name: record.runtime.name, options: optionsOf(record) },
     snapshotter: record.snapshotter,
     snapshotKey: record.snapshotKey,
-    task: state === null ? null : { ...state, bundle: task?.bundle ?? "", shim: task?.shim ?? "" },
+    task:
+      state === null
+        ? null
+        : { ...state, exitedAt: timeOf(state.exitedAt), bundle: task?.bundle ?? "", shim: task?.shim ?? "" },
     log: hasLog ? log : null,
     spec: record.spec === null ? null : specOf(record),
   };
   return new TextEncoder().encode(JSON.stringify(value, null, 2));
 }
+
+const timeOf = (instant: Instant | null): string | null => (instant === null ? null : formatInstant(instant));
 
 /** Options in their own words where they are runc's, else by their type. */
 function optionsOf(record: ContainerRecord): object | null {

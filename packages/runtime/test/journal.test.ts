@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { it } from "node:test";
+import { type Journal, readJournal, writeJournal } from "../src/journal.ts";
+
+const journal: Journal = {
+  version: 1,
+  bootId: "boot",
+  launchId: "launch",
+  shim: "/shim",
+  phase: "created",
+  address: "unix:///s",
+  api: 3,
+  shimProcess: null,
+  init: null,
+  exit: { pid: 7, status: 1, at: 1_700_000_000_123_456_789n },
+};
+
+function withBundle(test: (bundle: string) => void): void {
+  const bundle = mkdtempSync(join(tmpdir(), "berth-journal-"));
+  try {
+    test(bundle);
+  } finally {
+    rmSync(bundle, { recursive: true });
+  }
+}
+
+it("keeps the time of an exit to the nanosecond", () =>
+  withBundle((bundle) => {
+    writeJournal(bundle, journal);
+    assert.deepEqual(readJournal(bundle), journal);
+  }));
+
+it("reads the milliseconds of version 0.1", () =>
+  withBundle((bundle) => {
+    writeFileSync(
+      join(bundle, "berth.json"),
+      JSON.stringify({ ...journal, exit: { pid: 7, status: 1, at: 1_700_000_000_123 } }),
+    );
+    assert.deepEqual(readJournal(bundle)?.exit, { pid: 7, status: 1, at: 1_700_000_000_123_000_000n });
+  }));
