@@ -212,7 +212,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
     async [Symbol.asyncDispose]() {
       if (current === null) await open();
       await now().runtime.reconnect();
-      for (const task of now().runtime.tasks.list(namespace)) {
+      for (const task of (await now().runtime.tasks.list(namespace)).tasks) {
         await task.kill("", 9, true).catch(() => undefined);
         await task.wait("", AbortSignal.timeout(15_000)).catch(() => undefined);
         await now()

@@ -25,12 +25,13 @@ for (const [name, shim] of shims) {
     for (let round = 0; round < KILLS; round++) {
       const last = await runAndKill([shim, directory, namespace, `k${round}`], 20 + Math.random() * 200);
       await host.comeBack();
-      const found = host.runtime.tasks.list(namespace).map(({ id }) => id);
+      const { tasks } = await host.runtime.tasks.list(namespace);
+      const found = tasks.map(({ id }) => id);
       for (const [id, step] of last) {
         if (step === "created" || step === "started") assert.ok(found.includes(id), `${id} was ${step} and is gone`);
         if (step === "deleted") assert.ok(!found.includes(id), `${id} was deleted and is back`);
       }
-      for (const task of host.runtime.tasks.list(namespace)) {
+      for (const task of tasks) {
         const { status } = await task.state("");
         assert.ok(["created", "running", "stopped"].includes(status), `${task.id} is ${status}`);
         if (status !== "stopped") await task.kill("", 9, false);

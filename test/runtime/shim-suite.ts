@@ -70,7 +70,8 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
         const task = await host.create("bad");
         await task.start("");
       });
-      if (host.runtime.tasks.list(host.namespace).length > 0) await host.runtime.tasks.delete(host.namespace, "bad");
+      if ((await host.runtime.tasks.list(host.namespace)).tasks.length > 0)
+        await host.runtime.tasks.delete(host.namespace, "bad");
       await host.assertNothingLeft();
     });
 

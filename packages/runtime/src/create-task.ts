@@ -157,6 +157,7 @@ async function launch(
     link,
     shimLog: shimLog as ShimLog,
     timeouts,
+    silent: false,
     escalate: (stuck) => bury(context, stuck, true),
   });
   registry.add(task);

@@ -2,7 +2,7 @@
 import { BerthError, kindOf, messageOf, notFound, unavailable } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { Bundle } from "./bundle.ts";
-import { unlessAborted } from "./deadline.ts";
+import { unlessAborted, within } from "./deadline.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import type { Timeouts } from "./options.ts";
 import { identityOf, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
@@ -19,11 +19,17 @@ export interface LiveTaskOptions {
   readonly link: ShimLink;
   readonly shimLog: ShimLog;
   readonly timeouts: Timeouts;
+  /** The shim has left a question unanswered already. */
+  readonly silent: boolean;
   /** Ends a container whose shim does not answer, by force. */
   escalate(task: LiveTask): Promise<Exit>;
 }
 
 const SIGKILL = 9;
+/** How long a shim that has left a question unanswered is waited for, each time. */
+const SILENT_MS = 50;
+
+type RunCall<T> = (task: TaskClient, options: { namespace: string; timeoutMs?: number }) => Promise<T>;
 
 export class LiveTask implements Task {
   readonly namespace: string;
@@ -39,6 +45,8 @@ export class LiveTask implements Task {
   #ended = false;
   /** Init's exit was answered to a Wait. */
   #exited = false;
+  /** The shim has left a question unanswered, and nothing was heard of it since. */
+  #silent: boolean;
   #journal: Journal;
   readonly #timeouts: Timeouts;
   readonly #escalate: (task: LiveTask) => Promise<Exit>;
@@ -47,7 +55,7 @@ export class LiveTask implements Task {
   /** Of execs that were started through us: where to send a signal when the shim is stuck. */
   readonly #execs = new Map<string, ProcessIdentity>();
 
-  constructor({ bundle, journal, link, shimLog, timeouts, escalate }: LiveTaskOptions) {
+  constructor({ bundle, journal, link, shimLog, timeouts, silent, escalate }: LiveTaskOptions) {
     this.namespace = bundle.namespace;
     this.id = bundle.id;
     this.bundle = bundle.path;
@@ -60,6 +68,7 @@ export class LiveTask implements Task {
     this.#resolveLost = lost.resolve;
     this.#journal = journal;
     this.#timeouts = timeouts;
+    this.#silent = silent;
     this.#escalate = escalate;
   }
 
@@ -87,11 +96,10 @@ export class LiveTask implements Task {
     if (exit !== null) this.#resolveLost(exit);
   }
 
-  async state(execId: string, signal?: AbortSignal): Promise<ProcessState> {
-    const flight = this.#joined(`state/${execId}`, () =>
-      this.#call(this.#timeouts.state, (task, options) => task.state({ id: this.id, execId }, options), true),
-    );
-    const answer = await (signal === undefined ? flight : unlessAborted(flight, signal)).catch((error: unknown) => {
+  async state(execId: string): Promise<ProcessState> {
+    const answer = await this.#polled(`state/${execId}`, (task, options) =>
+      task.state({ id: this.id, execId }, options),
+    ).catch((error: unknown) => {
       // A shim that has ended has no processes: containerd answers so as well.
       throw this.link.over ? this.#notFound(execId) : error;
     });
@@ -211,9 +219,7 @@ export class LiveTask implements Task {
   }
 
   async stats(): Promise<Any | null> {
-    const { stats } = await this.#joined("stats", () =>
-      this.#call(this.#timeouts.call, (task, options) => task.stats({ id: this.id }, options)),
-    );
+    const { stats } = await this.#polled("stats", (task, options) => task.stats({ id: this.id }, options));
     return stats;
   }
 
@@ -241,11 +247,26 @@ export class LiveTask implements Task {
     return exit !== null || (init !== null && !isAlive(init));
   }
 
-  async #call<T>(
-    timeoutMs: number | null,
-    run: (task: TaskClient, options: { namespace: string; timeoutMs?: number }) => Promise<T>,
-    again = false,
-  ): Promise<T> {
+  /**
+   * What everybody asks again and again. The question stays with the shim for longer than anybody waits for the answer,
+   * so that one that was stopped is heard as soon as it goes on.
+   */
+  async #polled<T>(what: string, run: RunCall<T>): Promise<T> {
+    const flight = this.#joined(what, async () => {
+      const answer = await this.#call(this.#timeouts.call, run, true);
+      this.#silent = false;
+      return answer;
+    });
+    const patience = this.#silent ? Math.min(SILENT_MS, this.#timeouts.state) : this.#timeouts.state;
+    try {
+      return await within(flight, patience, `the answer of the shim of container ${JSON.stringify(this.id)}`);
+    } catch (error) {
+      if (kindOf(error) === "deadline-exceeded") this.#silent = true;
+      throw error;
+    }
+  }
+
+  async #call<T>(timeoutMs: number | null, run: RunCall<T>, again = false): Promise<T> {
     if (this.#ended) throw this.#notFound("");
     const options = { namespace: this.namespace, ...(timeoutMs !== null && { timeoutMs }) };
     try {

@@ -17,6 +17,7 @@ import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
 import { dialShim } from "./shim-connection.ts";
 import { TaskRegistry } from "./task-registry.ts";
 import type { Runtime, TaskManager } from "./types.ts";
+import { undecidedAbout } from "./undecided.ts";
 
 /** Where the berth shim makes its socket, from its environment. */
 const SOCKET_DIR_VARIABLE = "BERTH_SHIM_SOCKET_DIR";
@@ -84,19 +85,19 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     stopping: stop.signal,
   };
 
-  const undecided = new Map<string, PromiseWithResolvers<void>>();
   const found = findBundles(context);
-  for (const { namespace, id } of found) undecided.set(`${namespace}/${id}`, Promise.withResolvers<void>());
-  const settled = async (namespace: string, id: string) => await undecided.get(`${namespace}/${id}`)?.promise;
+  const undecided = undecidedAbout(found);
+  const { settled } = undecided;
+  // One deadline for all, from the start of the reconnection: a shim that does not answer delays only who comes before it.
+  const patience = Promise.withResolvers<void>();
   let reconnecting: Promise<void> | null = null;
   const reconnect = async () => {
     const limit = createLimit(RECONNECTS);
+    context.background.after(context.timeouts.load, patience.resolve);
     await Promise.all(
       found.map(async (bundle) => {
-        const key = `${bundle.namespace}/${bundle.id}`;
         if (!stop.signal.aborted) await reconnectBundle(context, bundle, limit);
-        undecided.get(key)?.resolve();
-        undecided.delete(key);
+        undecided.decide(bundle);
       }),
     );
     if (!stop.signal.aborted) await sweep(context);
@@ -115,7 +116,10 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       return await creation.finally(() => creations.delete(creation));
     },
     get: (namespace, id) => registry.get(namespace, id),
-    list: (namespace) => registry.list(namespace),
+    async list(namespace) {
+      await Promise.race([undecided.allSettled(namespace), patience.promise]);
+      return { tasks: registry.list(namespace), undecided: undecided.ids(namespace) };
+    },
     async delete(namespace, id) {
       await settled(namespace, id);
       return await deleteTask(context, registry.get(namespace, id));
@@ -142,6 +146,10 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       return reconnecting;
     },
     settled,
+    async isSettled(namespace, id) {
+      await Promise.race([settled(namespace, id), patience.promise]);
+      return !undecided.has(namespace, id);
+    },
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -135,11 +135,16 @@ function adopt(context: Context, bundle: Bundle, before: Journal, found: Found):
     link,
     shimLog: openShimLog(join(bundle.path, "log"), taskLog, context.clock),
     timeouts,
+    silent: state === null,
     escalate: (stuck) => bury(context, stuck, true),
   });
   // Known to whoever ran before us, and told by them: not to be told again.
   if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
   registry.add(task);
+  // A shim tells its exits from its connection on, which may be before it is known here.
+  const exit = ledger.initExit(bundle.namespace, bundle.id, task.pid);
+  if (exit !== null && journal.exit === null)
+    task.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at } });
   if (journal !== before) task.record({});
   if (state === null && !found.gone)
     taskLog.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });

@@ -60,7 +60,8 @@ export interface Task {
   readonly shim: string;
   /** Whether init is known to have ended; false also where nobody has told yet. */
   readonly hasEnded: boolean;
-  state(execId: string, signal?: AbortSignal): Promise<ProcessState>;
+  /** deadline-exceeded where the shim does not answer in time; at once, nearly, while it has not answered before. */
+  state(execId: string): Promise<ProcessState>;
   start(execId: string): Promise<number>;
   kill(execId: string, signal: number, all: boolean): Promise<void>;
   exec(options: ExecOptions): Promise<void>;
@@ -72,9 +73,16 @@ export interface Task {
   pause(): Promise<void>;
   resume(): Promise<void>;
   pids(): Promise<{ pid: number; info: Any | null }[]>;
+  /** Waits for a shim as long as `state` does. */
   stats(): Promise<Any | null>;
   update(resources: Any | null, annotations: Readonly<Record<string, string>>): Promise<void>;
   checkpoint(path: string, options: Any | null): Promise<void>;
+}
+
+export interface TaskList {
+  readonly tasks: readonly Task[];
+  /** Ids of containers that may have a task. */
+  readonly undecided: readonly string[];
 }
 
 export interface TaskManager {
@@ -82,7 +90,11 @@ export interface TaskManager {
   create(namespace: string, options: CreateTask): Promise<Task>;
   /** not-found where the container has no task. */
   get(namespace: string, id: string): Task;
-  list(namespace: string): Task[];
+  /**
+   * Waits for what is undecided after a restart, at most until the deadline (Timeouts.load, from the start of the
+   * reconnection) for shims that do not answer; what is undecided then is named.
+   */
+  list(namespace: string): Promise<TaskList>;
   /** Deletes the stopped task, its shim and its bundle. */
   delete(namespace: string, id: string): Promise<Exit>;
 }
@@ -113,6 +125,8 @@ export interface Runtime extends AsyncDisposable {
   reconnect(): Promise<void>;
   /** Resolves once `reconnect` has decided about this container (at once where it is done or was not needed). */
   settled(namespace: string, id: string): Promise<void>;
+  /** Waits like `settled`, at most until the deadline for shims that do not answer; false where it came first. */
+  isSettled(namespace: string, id: string): Promise<boolean>;
   /** Lets go of the shims; they and their containers go on. */
   close(): Promise<void>;
 }

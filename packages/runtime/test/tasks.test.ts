@@ -329,6 +329,20 @@ describe("a task", () => {
     assert.deepEqual(bundlesOf(host), ["well", "well"]);
   });
 
+  it("is asked again at once when its shim goes on, and nobody waits twice for one that does not", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open({ timeouts: { state: 100, call: 60_000 } });
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    shim.hangs.add("state");
+    const late = (error: unknown) => kindOf(error) === "deadline-exceeded";
+    for (let times = 0; times < 3; times++) await assert.rejects(task.state(""), late);
+    assert.equal(shim.calls.filter((name) => name === "state").length, 1, "the first question is still with the shim");
+    shim.hangs.clear();
+    shim.drop();
+    assert.equal((await task.state("")).status, "created");
+  });
+
   it("is deleted although its shim does not end", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
@@ -423,6 +437,52 @@ describe("reconnect", () => {
     stuck.hangs.clear();
     assert.equal((await runtime.tasks.get(NS, "stuck").state("")).status, "created");
     assert.deepEqual(host.commands("stuck"), ["start"], "a slow shim is no dead shim");
+  });
+
+  it("lists after a restart once all is decided, and names what is not when the one deadline has passed", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const stuck = await host.container("stuck");
+    await host.container("well");
+    await create(first, "stuck");
+    await create(first, "well");
+    await first.close();
+    stuck.hangs.add("state").add("connect");
+    const runtime = await host.open({ timeouts: { load: 300, state: 60_000 } });
+    const listing = runtime.tasks.list(NS);
+    const isSettled = runtime.isSettled(NS, "stuck");
+    const all = runtime.reconnect();
+    const { tasks, undecided } = await listing;
+    assert.deepEqual(
+      tasks.map(({ id }) => id),
+      ["well"],
+    );
+    assert.deepEqual(undecided, ["stuck"]);
+    assert.equal(await isSettled, false);
+    assert.equal(await runtime.isSettled(NS, "well"), true);
+    await all;
+    assert.equal((await runtime.tasks.list(NS)).tasks.length, 2);
+    // It has left its first question unanswered: nobody waits for the whole time (a minute) again.
+    await assert.rejects(runtime.tasks.get(NS, "stuck").state(""), (error) => kindOf(error) === "deadline-exceeded");
+    stuck.hangs.clear();
+    stuck.drop();
+    assert.equal((await runtime.tasks.get(NS, "stuck").state("")).status, "created");
+  });
+
+  it("keeps an exit that a shim tells before its container is known again", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const shim = await host.container("web");
+    await (await create(first, "web")).start("");
+    await first.close();
+    shim.exit(7);
+    const second = await host.open();
+    const fields = { containerId: "web", id: "web", pid: shim.pid, exitStatus: 7 };
+    const event = packAny(TaskExit, { ...fields, exitedAt: toTimestamp(shim.exitedAt) });
+    second.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskExit, event });
+    await second.reconnect();
+    const { bundle } = second.tasks.get(NS, "web");
+    assert.equal(JSON.parse(readFileSync(join(bundle, "berth.json"), "utf8")).exit.status, 7);
   });
 
   it("cleans up after a shim that has ended meanwhile", async () => {

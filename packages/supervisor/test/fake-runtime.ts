@@ -15,11 +15,14 @@ export interface FakeRuntime extends Runtime {
   task(namespace: string, id: string): FakeTask;
   /** Calls wait for it in `settled`. */
   reconnected: Promise<void>;
+  /** Containers of which nothing is known yet. */
+  readonly undecided: { namespace: string; id: string }[];
 }
 
 export function fakeRuntime(): FakeRuntime {
   const all = new Map<string, FakeTask>();
   const events = createExchange({ clock: systemClock, log: silent });
+  const undecided: FakeRuntime["undecided"] = [];
   let pid = 1000;
   const get = (namespace: string, id: string): FakeTask => {
     const task = all.get(`${namespace}/${id}`);
@@ -40,7 +43,10 @@ export function fakeRuntime(): FakeRuntime {
         return task;
       },
       get,
-      list: (namespace) => [...all.values()].filter((task) => task.namespace === namespace),
+      list: async (namespace) => ({
+        tasks: [...all.values()].filter((task) => task.namespace === namespace),
+        undecided: undecided.filter((one) => one.namespace === namespace).map(({ id }) => id),
+      }),
       async delete(namespace, id) {
         const task = get(namespace, id);
         const state = await task.state("");
@@ -52,6 +58,10 @@ export function fakeRuntime(): FakeRuntime {
     async reconnect() {},
     settled() {
       return this.reconnected;
+    },
+    undecided,
+    async isSettled(namespace, id) {
+      return !undecided.some((one) => one.namespace === namespace && one.id === id);
     },
     async close() {},
     async [Symbol.asyncDispose]() {},

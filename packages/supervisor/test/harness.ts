@@ -37,7 +37,6 @@ export async function startHarness(): Promise<Harness> {
       uuid: "00000000-0000-4000-8000-000000000000",
       build: { version: "1.2.3", revision: "abc" },
       defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
-      stateTimeoutMs: 1000,
       checkRuntime: (name) => {
         if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);
       },

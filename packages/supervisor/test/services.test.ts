@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { topics } from "@berth/proto";
+import { Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
 import { Content, WriteAction } from "@berth/proto/containerd/services/content/v1";
 import { Events } from "@berth/proto/containerd/services/events/v1";
@@ -11,6 +12,7 @@ import { Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
 import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
+import { Status } from "@berth/proto/containerd/v1/types";
 import { Health } from "@berth/proto/grpc/health/v1";
 import { type Harness, namespace, sha256, startHarness } from "./harness.ts";
 
@@ -328,6 +330,32 @@ describe("Tasks", () => {
     assert.equal(answered, false);
     reconnected.resolve();
     await get;
+  });
+});
+
+describe("Tasks after a restart", () => {
+  it("are listed as unknown until it is known whether they are there, and are not taken for none", async () => {
+    await using own = await startHarness();
+    const spec = {
+      typeUrl: "types.containerd.io/opencontainers/runtime-spec/1/Spec",
+      value: new TextEncoder().encode("{}"),
+    };
+    const runtime = { name: "io.containerd.runc.v2" };
+    for (const id of ["away", "never"])
+      await own.client(Containers).create({ container: { id, runtime, spec } }, options);
+    own.runtime.undecided.push({ namespace, id: "away" });
+    const listed = await own.client(Tasks).list({}, options);
+    assert.deepEqual(
+      listed.tasks.map(({ id, status }) => [id, status]),
+      [["away", Status.UNKNOWN]],
+    );
+    const { containers } = await own.client(Engine).listContainers({}, options);
+    assert.deepEqual(Object.fromEntries(containers.map(({ id, status }) => [id, status])), {
+      away: "unknown",
+      never: "none",
+    });
+    const { json } = await own.client(Engine).inspectContainer({ id: "away" }, options);
+    assert.equal(JSON.parse(new TextDecoder().decode(json)).task.status, "unknown");
   });
 });
 

@@ -118,7 +118,6 @@ async function startDaemon(config: Config, program: string, log: Log) {
     uuid: await persistentUuid(join(root, "io.containerd.grpc.v1.introspection", "uuid")),
     build: { version, revision },
     defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
-    stateTimeoutMs: config.timeouts.taskState,
     checkRuntime: resolveShim,
   });
 

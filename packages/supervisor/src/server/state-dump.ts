@@ -7,11 +7,17 @@ import type { Store } from "@berth/store";
 /** Writes what this process holds to `<state>/berthd-dump.json`, for people who look for a fault. */
 export async function dumpState(directory: string, store: Store, runtime: Runtime, log: Log): Promise<void> {
   const path = join(directory, "berthd-dump.json");
-  const namespaces = store.namespaces.list().map(({ name }) => ({
-    name,
-    containers: store.containers.list({ namespace: name, lease: "" }, []).length,
-    tasks: runtime.tasks.list(name).map(({ id, pid, shim, bundle }) => ({ id, pid, shim, bundle })),
-  }));
+  const namespaces = await Promise.all(
+    store.namespaces.list().map(async ({ name }) => {
+      const { tasks, undecided } = await runtime.tasks.list(name);
+      return {
+        name,
+        containers: store.containers.list({ namespace: name, lease: "" }, []).length,
+        tasks: tasks.map(({ id, pid, shim, bundle }) => ({ id, pid, shim, bundle })),
+        undecided,
+      };
+    }),
+  );
   const dump = {
     at: new Date(),
     pid: process.pid,

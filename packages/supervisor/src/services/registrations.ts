@@ -45,13 +45,12 @@ export interface ServiceNeeds {
   readonly uuid: string;
   readonly build: { readonly version: string; readonly revision: string };
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
-  readonly stateTimeoutMs: number;
   /** Throws a sentence for a runtime that is not installed. */
   readonly checkRuntime: (name: string) => void;
 }
 
 export function registrations(needs: ServiceNeeds): Registration[] {
-  const { store, runtime, images, differ, clock, root, uuid, build, defaults, stateTimeoutMs, checkRuntime } = needs;
+  const { store, runtime, images, differ, clock, root, uuid, build, defaults, checkRuntime } = needs;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -68,7 +67,7 @@ export function registrations(needs: ServiceNeeds): Registration[] {
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name), events })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
-    register(Tasks, tasksService({ runtime, containers, content, differ, clock, stateTimeoutMs })),
+    register(Tasks, tasksService({ runtime, containers, content, differ, clock })),
     register(Events, eventsService({ events })),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows })),

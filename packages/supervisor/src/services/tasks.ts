@@ -28,8 +28,6 @@ export interface TasksNeeds {
   readonly content: ContentStore;
   readonly differ: Differ;
   readonly clock: Clock;
-  /** Milliseconds that a shim has for its answer to Get and List. */
-  readonly stateTimeoutMs: number;
 }
 
 const exitToProto = (exit: Exit) => ({
@@ -39,7 +37,7 @@ const exitToProto = (exit: Exit) => ({
 });
 
 export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
-  const { runtime, containers, clock, stateTimeoutMs } = needs;
+  const { runtime, containers, clock } = needs;
   const settled = settledTasks(runtime);
 
   /** The container's task; not-found names the container where that is what is missing. */
@@ -100,14 +98,13 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     },
     async get(req, call) {
       const task = await find(call, req.containerId);
-      return { process: processToProto(await stateOf(task, req.execId, stateTimeoutMs, call.log)) };
+      return { process: processToProto(await stateOf(task, req.execId, call.log)) };
     },
     async list(_req, call) {
-      const tasks = runtime.tasks.list(namespaceOf(call));
-      const states = await Promise.all(
-        tasks.map((task) => stateOf(task, "", stateTimeoutMs, call.log).catch(whereNotFound)),
-      );
-      return { tasks: states.filter((state) => state !== null).map(processToProto) };
+      const { tasks, undecided } = await runtime.tasks.list(namespaceOf(call));
+      const states = await Promise.all(tasks.map((task) => stateOf(task, "", call.log).catch(whereNotFound)));
+      const known = states.filter((state) => state !== null);
+      return { tasks: [...known, ...undecided.map((id) => unknownState(id))].map(processToProto) };
     },
     async kill(req, call) {
       await (await find(call, req.containerId)).kill(req.execId, req.signal, req.all);
@@ -161,7 +158,9 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     },
     async metrics(req, call) {
       const wanted = parseFilters(req.filters);
-      const tasks = runtime.tasks.list(namespaceOf(call)).filter((task) => wanted(fieldOf(task)));
+      const { tasks: all, undecided } = await runtime.tasks.list(namespaceOf(call));
+      for (const container of undecided) call.log.warn("metrics of a task are unavailable", { container });
+      const tasks = all.filter((task) => wanted(fieldOf(task)));
       const metrics = await Promise.all(tasks.map((task) => metricOf(task, clock, call.log)));
       return { metrics: metrics.filter((metric) => metric !== null) };
     },
@@ -173,15 +172,19 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
 }
 
 /** A shim that does not answer, or answers nonsense, is in an unknown state: the caller learns that, not an error. */
-async function stateOf(task: Task, execId: string, timeoutMs: number, log: Log): Promise<ProcessState> {
+async function stateOf(task: Task, execId: string, log: Log): Promise<ProcessState> {
   try {
-    return await task.state(execId, AbortSignal.timeout(timeoutMs));
+    return await task.state(execId);
   } catch (err) {
     if (isNotFound(err)) throw err;
-    log.with({ container: task.id, exec: execId }).warn("state of a task is not to be had", { err });
-    const nothing = { stdin: "", stdout: "", stderr: "", terminal: false, exitStatus: 0, exitedAt: null };
-    return { id: execId || task.id, pid: 0, status: "unknown", bundle: task.bundle, ...nothing };
+    log.with({ container: task.id, exec: execId }).warn("the state of a task is unavailable", { err });
+    return unknownState(execId || task.id, task.bundle);
   }
+}
+
+function unknownState(id: string, bundle = ""): ProcessState {
+  const nothing = { stdin: "", stdout: "", stderr: "", terminal: false, exitStatus: 0, exitedAt: null };
+  return { id, pid: 0, status: "unknown", bundle, ...nothing };
 }
 
 async function metricOf(task: Task, clock: Clock, log: Log) {
@@ -189,7 +192,7 @@ async function metricOf(task: Task, clock: Clock, log: Log) {
     const data = await task.stats();
     return { timestamp: toTimestamp(clock.now()), id: task.id, data };
   } catch (err) {
-    if (!isNotFound(err)) log.warn("metrics of a task are not to be had", { container: task.id, err });
+    if (!isNotFound(err)) log.warn("metrics of a task are unavailable", { container: task.id, err });
     return null;
   }
 }

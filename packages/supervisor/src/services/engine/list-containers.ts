@@ -7,9 +7,6 @@ import type { ContainerRecord } from "@berth/store";
 import { timestampOf } from "../convert-common.ts";
 import { type EngineNeeds, specOf, taskOf } from "./needs.ts";
 
-/** Milliseconds that one shim has for its answer, so that a stuck one does not hold up the list. */
-const PATIENCE = 2_000;
-
 export async function listContainers(
   needs: EngineNeeds,
   filters: readonly string[],
@@ -35,22 +32,22 @@ async function summaryOf(needs: EngineNeeds, record: ContainerRecord, call: Call
   };
 }
 
-/** The state of a container's first process; null where it has no task. */
-export async function stateOf(
-  { runtime }: EngineNeeds,
-  id: string,
-  call: Call,
-): Promise<Pick<ProcessState, "status" | "pid" | "exitStatus" | "exitedAt"> | null> {
-  const patience = AbortSignal.timeout(PATIENCE);
-  const late = new Promise<void>((resolve) => patience.addEventListener("abort", () => resolve(), { once: true }));
-  await Promise.race([runtime.settled(call.namespace, id), late]);
+type ContainerState = Pick<ProcessState, "status" | "pid" | "exitStatus" | "exitedAt">;
+
+/**
+ * The state of a container's first process; null if it has no task. Unknown if its shim does not answer, which
+ * delays this by one deadline only.
+ */
+export async function stateOf({ runtime }: EngineNeeds, id: string, call: Call): Promise<ContainerState | null> {
+  const isSettled = await runtime.isSettled(call.namespace, id);
   const task = taskOf(runtime, call.namespace, id);
-  if (task === null) return null;
+  const unknown = { status: "unknown", pid: task?.pid ?? 0, exitStatus: 0, exitedAt: null } as const;
+  if (task === null) return isSettled ? null : unknown;
   try {
-    return await task.state("", patience);
+    return await task.state("");
   } catch (err) {
     if (isNotFound(err)) return null;
-    call.log.warn("state of a task is not to be had", { container: id, err });
-    return { status: "unknown", pid: task.pid, exitStatus: 0, exitedAt: null };
+    call.log.warn("the state of a task is unavailable", { container: id, err });
+    return unknown;
   }
 }
