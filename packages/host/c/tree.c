@@ -197,6 +197,31 @@ CALL(call_treeSetXattr) {
   return result;
 }
 
+// treeRemoveXattr(directory, name, key)
+CALL(call_treeRemoveXattr) {
+  UNUSED;
+  struct place at;
+  if (place_of(ctx, argv, &at)) return JS_EXCEPTION;
+  char *key = name_of(ctx, argv[2]);
+  JSValue result =
+      key ? outcome(ctx, enter(at.directory) || lremovexattr(at.name, key) ? -1 : 0) : JS_EXCEPTION;
+  free(key);
+  free(at.name);
+  return result;
+}
+
+// treePath(directory): its path below the process's root, without links, as bytes.
+CALL(call_treePath) {
+  UNUSED;
+  int32_t directory;
+  if (JS_ToInt32(ctx, &directory, argv[0])) return JS_EXCEPTION;
+  // The system call: the C library's function refuses what is longer than its buffer in another way.
+  char path[PATH_MAX];
+  long n = enter(directory) ? -1 : syscall(SYS_getcwd, path, sizeof path);
+  return n < 0 ? JS_NewInt32(ctx, errno == ERANGE ? -ENAMETOOLONG : -errno)
+               : copied_bytes(ctx, (uint8_t *)path, (size_t)n - 1);
+}
+
 // treeXattrs(directory, name): the names, each ended by a zero byte.
 CALL(call_treeXattrs) {
   UNUSED;
@@ -433,7 +458,7 @@ CALL(call_treeConfine) {
 static const JSCFunctionListEntry tree_rows[] = {
   ROW(treeResolve, 2), ROW(treeCreate, 2), ROW(treeOpen, 3), ROW(treeMkdir, 3), ROW(treeSymlink, 3),
   ROW(treeLink, 4), ROW(treeMknod, 5), ROW(treeSetAttributes, 5), ROW(treeSetTimes, 4), ROW(treeSetXattr, 4),
-  ROW(treeXattrs, 2), ROW(treeXattr, 3), ROW(treeStat, 2), ROW(treeReadlink, 2), ROW(treeNames, 1),
+  ROW(treeXattrs, 2), ROW(treeXattr, 3), ROW(treeRemoveXattr, 3), ROW(treePath, 1), ROW(treeStat, 2), ROW(treeReadlink, 2), ROW(treeNames, 1),
   ROW(treeRemove, 2), ROW(treeSameContent, 2), ROW(treeSync, 1), ROW(treeEnter, 1), ROW(treeConfine, 1),
   ROW(streamOpen, 1), ROW(streamClose, 1), ROW(streamRead, 2), ROW(streamCopy, 3), ROW(streamWrite, 2),
   ROW(streamSend, 3), ROW(streamSum, 1), ROW(streamTotal, 1), ROW(streamPeek, 1), ROW(byteSum, 1), ROW(filterStart, 5),

@@ -19,6 +19,8 @@ declare module "berth:native" {
     treeSetXattr(directory: number, name: string, key: string, value: Uint8Array): Result;
     treeXattrs(directory: number, name: string): BytesResult;
     treeXattr(directory: number, name: string, key: string): BytesResult;
+    treeRemoveXattr(directory: number, name: string, key: string): Result;
+    treePath(directory: number): BytesResult;
     treeStat(directory: number, name: string): readonly number[] | number;
     treeReadlink(directory: number, name: string): BytesResult;
     treeNames(directory: number): BytesResult;
@@ -112,6 +114,11 @@ export const tree = {
     check<Uint8Array>(native.treeXattrs(at.number, name), "listxattr", name),
   xattr: (at: Fd, name: string, key: string): Uint8Array =>
     check<Uint8Array>(native.treeXattr(at.number, name, key), "getxattr", name),
+  removeXattr(at: Fd, name: string, key: string): void {
+    check(native.treeRemoveXattr(at.number, name, key), "removexattr", name);
+  },
+  /** Where the directory is below the process's root, links resolved: as bytes. */
+  path: (at: Fd): Uint8Array => check<Uint8Array>(native.treePath(at.number), "getcwd", at.what),
   /** null: there is nothing of that name. */
   stat(at: Fd, name: string): Entry | null {
     const result = native.treeStat(at.number, name);

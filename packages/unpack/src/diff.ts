@@ -1,10 +1,18 @@
 // The changes from one tree to another as a layer: the OCI image specification's changesets, in sorted order so that
 // the same trees give the same bytes.
-import { encodeTarHeader, internalError, paddedSize, type TarMember, type TarType } from "@berth/base";
+import {
+  encodeTarHeader,
+  failedPrecondition,
+  internalError,
+  paddedSize,
+  type TarMember,
+  type TarType,
+} from "@berth/base";
 import { dropCapabilities, type Entry, type Fd, HashedStream, S, tree } from "@berth/host";
 import { startCompressor } from "./compression.ts";
 import { differs, type Found, findEntry } from "./entry.ts";
 import type { DiffJob } from "./job.ts";
+import { WHITEOUT } from "./layer.ts";
 import { openMounts } from "./mounts.ts";
 import { namesOf } from "./names.ts";
 
@@ -73,8 +81,9 @@ function createWalk(stream: HashedStream) {
   }
 
   function remove(path: readonly string[]): void {
+    checkName(path);
     flush();
-    const name = [...path.slice(0, -1), `.wh.${path[path.length - 1]}`].join("/");
+    const name = [...path.slice(0, -1), `${WHITEOUT}${path[path.length - 1]}`].join("/");
     stream.write(encodeTarHeader({ ...nothing, name }));
   }
 
@@ -103,6 +112,7 @@ function createWalk(stream: HashedStream) {
   }
 
   function writeHeader(found: Found, type: TarType, size: number, link: string): void {
+    checkName(found.path);
     const { entry } = found;
     const path = found.path.join("/");
     stream.write(
@@ -123,6 +133,14 @@ function createWalk(stream: HashedStream) {
   }
 
   return { directory };
+}
+
+/** A layer says by such names what it removes (image-spec layer.md, "Whiteouts"): on a file they would remove another. */
+function checkName(path: readonly string[]): void {
+  if (path[path.length - 1]?.startsWith(WHITEOUT) === true)
+    throw failedPrecondition(
+      `${JSON.stringify(path.join("/"))} begins with ${WHITEOUT}, which no file of a layer can: rename or remove it`,
+    );
 }
 
 const nothing: TarMember = {

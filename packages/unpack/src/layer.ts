@@ -9,19 +9,16 @@ import {
   type TarMember,
 } from "@berth/base";
 import { type Fd, type HashedStream, isCode, S, SystemError, tree } from "@berth/host";
-import { namesOf } from "./names.ts";
-import { cleanName, type Place, type Root } from "./root.ts";
+import { namesOf, splitNames } from "./names.ts";
+import { createOwnEntries, type OwnEntries, type Shared } from "./own-entries.ts";
+import { cleanName, IMPLIED_MODE, type Place, type Root } from "./root.ts";
 
-const WHITEOUT = ".wh.";
+export const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";
 /** AUFS's own files: `.wh..wh.plnk`, `.wh..wh.aufs`, `.wh..wh.orph`. */
 const AUFS = ".wh..wh.";
 
-/**
- * What is remembered of one layer at most: names of members, for opaque directories, and directories, for their times.
- * Each takes some 230 bytes, and the host's heap has 256 MiB.
- */
-const MAX_NAMES = 700_000;
+/** Directories of one layer whose times are remembered: some 230 bytes each, and the host's heap has 256 MiB. */
 const MAX_DIRECTORIES = 250_000;
 
 const deviceTypes = { char: S.IFCHR, block: S.IFBLK, fifo: S.IFIFO } as const;
@@ -36,9 +33,9 @@ export interface LayerWriter {
 }
 
 export function createLayerWriter(root: Root): LayerWriter {
-  // On an empty root there is nothing that an opaque directory could hide: a base layer may have any number of files.
-  const isBase = namesOf(root.fd).length === 0;
-  const seen = new Set<string>();
+  // On an empty root there is nothing that a whiteout could hide: a base layer may have any number of files.
+  const own = namesOf(root.fd).length === 0 ? null : createOwnEntries();
+  root.onMade = own === null ? null : (path) => own.mark(path, "own");
   const directories: (readonly [parts: string[], mtime: TarMember["mtime"]])[] = [];
   const ignored = new Set<string>();
 
@@ -50,7 +47,6 @@ export function createLayerWriter(root: Root): LayerWriter {
       // The root itself is whoever made the snapshot's (containerd leaves it alone, too).
       if (base === undefined) return body.copyTo(null, member.size) === member.size;
       if (parts[0]?.startsWith(AUFS) && base !== OPAQUE) return body.copyTo(null, member.size) === member.size;
-      if (seen.size >= MAX_NAMES) throw resourceExhausted(`the layer has more than ${MAX_NAMES} members`);
       if (directories.length >= MAX_DIRECTORIES)
         throw resourceExhausted(`the layer has more than ${MAX_DIRECTORIES} directories`);
       try {
@@ -58,7 +54,6 @@ export function createLayerWriter(root: Root): LayerWriter {
           whiteOut(parts, base);
           return body.copyTo(null, member.size) === member.size;
         }
-        if (!isBase) seen.add(parts.join("/"));
         return write(member, parts, body);
       } catch (error) {
         throw explained(error, member);
@@ -75,36 +70,58 @@ export function createLayerWriter(root: Root): LayerWriter {
   };
 
   function whiteOut(parts: readonly string[], base: string): void {
-    const above = parts.slice(0, -1);
-    if (base === OPAQUE) {
-      if (!isBase) hideLower(above);
-      return;
-    }
     const hidden = base.slice(WHITEOUT.length);
     if (hidden === "" || hidden === "." || hidden === "..")
       throw invalidArgument(`the whiteout ${JSON.stringify(parts.join("/"))} names no file`);
-    using found = root.existing([...above, hidden]);
-    if (found === null) return;
-    tree.remove(found.directory, found.name);
+    // Its directory is made, as any member's is (containerd does so, too).
+    const { directory } = root.place(parts);
+    if (own === null || own.enter(root.realPath)) return;
+    if (base === OPAQUE) hideBelow(own, root.realPath);
+    else hide(own, directory, hidden, within(root.realPath, hidden));
     root.forget();
   }
 
-  /** Removes what the layers below have put into the directory; what this layer has put there stays. */
-  function hideLower(parts: readonly string[]): void {
-    using found = root.existing([...parts, "."]);
-    if (found === null) return;
-    for (const name of namesOf(found.directory)) {
-      const path = [...parts, name];
-      if (!seen.has(path.join("/"))) tree.remove(found.directory, name);
-      else if (isDirectory(found.directory, name)) hideLower(path);
+  /** Takes away what the layers below say of an entry; what this layer has put there stays. */
+  function hide(own: OwnEntries, directory: Fd, name: string, path: string): void {
+    const mark = own.at(path);
+    if (mark === null) tree.remove(directory, name);
+    if (mark === null || mark === "own") return;
+    hideBelow(own, path);
+    undress(directory, name, mark);
+    own.mark(path, "own");
+  }
+
+  /** Not by recursion: directories may be thousands deep. */
+  function hideBelow(own: OwnEntries, path: string): void {
+    const waiting = [path];
+    for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
+      const shared = own.at(at);
+      if (shared === "own" || shared === null || shared.emptied) continue;
+      using directory = tree.resolve(root.fd, at);
+      for (const name of namesOf(directory)) {
+        const below = within(at, name);
+        const mark = own.at(below);
+        if (mark === null) tree.remove(directory, name);
+        if (mark === null || mark === "own") continue;
+        undress(directory, name, mark);
+        waiting.push(below);
+      }
+      own.mark(at, { ...shared, emptied: true });
     }
-    root.forget();
+  }
+
+  /** Leaves a directory with what this layer says of it, and with nothing that a layer below has said. */
+  function undress(directory: Fd, name: string, { xattrs }: Shared): void {
+    if (xattrs === null) tree.setAttributes(directory, name, 0, 0, IMPLIED_MODE);
+    for (const key of splitNames(tree.xattrs(directory, name)))
+      if (isLayers(key) && xattrs?.has(key) !== true) tree.removeXattr(directory, name, key);
   }
 
   function write(member: TarMember, parts: string[], body: HashedStream): boolean {
     const place = root.place(parts);
     const there = tree.stat(place.directory, place.name);
     const merges = there !== null && (there.mode & S.IFMT) === S.IFDIR && member.type === "directory";
+    if (own !== null && !own.enter(root.realPath)) note(own, within(root.realPath, place.name), member, merges);
     let at = place;
     if (there !== null && !merges) {
       tree.remove(place.directory, place.name);
@@ -131,6 +148,13 @@ export function createLayerWriter(root: Root): LayerWriter {
     }
     setMetadata(member, at);
     return true;
+  }
+
+  function note(own: OwnEntries, path: string, member: TarMember, merges: boolean): void {
+    const before = own.at(path);
+    if (!merges) own.mark(path, "own");
+    else if (before !== "own")
+      own.mark(path, { xattrs: new Set(member.xattrs.keys()), emptied: before?.emptied ?? false });
   }
 
   function writeFile(member: TarMember, at: Place, body: HashedStream): boolean {
@@ -195,10 +219,11 @@ export function createLayerWriter(root: Root): LayerWriter {
   }
 }
 
-function isDirectory(at: Fd, name: string): boolean {
-  const entry = tree.stat(at, name);
-  return entry !== null && (entry.mode & S.IFMT) === S.IFDIR;
-}
+const within = (directory: string, name: string): string => (directory === "" ? name : `${directory}/${name}`);
+
+/** Attributes that a layer may have set: not a security module's, nor overlayfs's own. */
+const isLayers = (key: string): boolean =>
+  key.startsWith("user.") || key.startsWith("system.posix_acl_") || key === "security.capability";
 
 /** Times before 1970 become 1970, as containerd has it. */
 const clamped = (time: TarMember["mtime"]): TarMember["mtime"] =>

@@ -4,6 +4,9 @@ import { type Fd, isCode, S, tree } from "@berth/host";
 /** As many links as the kernel follows in one path (path_resolution(7)). */
 const MAX_LINKS = 40;
 
+/** Of a directory that a layer has members in but no member for. */
+export const IMPLIED_MODE = 0o755;
+
 /** (uid_t)-1: chown(2) leaves the owner as it is. */
 const UNCHANGED = 0xffffffff;
 
@@ -31,11 +34,22 @@ export function cleanName(name: string, what: string): string[] {
 /** The root of an unpack. Paths are resolved in it by the kernel; the last directory is kept open. */
 export class Root implements Disposable {
   readonly fd: Fd;
+  /** Called with the real path of each directory that `place` has to make. */
+  onMade: ((path: string) => void) | null = null;
   #path: string | null = null;
   #directory: Fd | null = null;
+  #realPath: string | null = null;
+  #top: string | null = null;
 
   constructor(fd: Fd) {
     this.fd = fd;
+  }
+
+  /** Where the directory of the last place is, links resolved: names joined by "/", "" for the root itself. */
+  get realPath(): string {
+    if (this.#directory === null) throw new Error("no directory is kept");
+    this.#realPath ??= this.#pathOf(this.#directory);
+    return this.#realPath;
   }
 
   /** Where the member is, with the directories above it made if need be. The place is valid until the next call. */
@@ -62,6 +76,7 @@ export class Root implements Disposable {
     this.#directory?.close();
     this.#directory = null;
     this.#path = null;
+    this.#realPath = null;
   }
 
   [Symbol.dispose](): void {
@@ -74,6 +89,12 @@ export class Root implements Disposable {
     this.#path = path;
     this.#directory = directory;
     return directory;
+  }
+
+  #pathOf(directory: Fd): string {
+    // In a chroot the root is "/"; without (a user's own unpack) it has a path of the machine's.
+    this.#top ??= decodeName(tree.path(this.fd)).replace(/\/$/, "");
+    return decodeName(tree.path(directory)).slice(this.#top.length + 1);
   }
 
   #ensure(parts: readonly string[], links: number): Fd {
@@ -96,10 +117,11 @@ export class Root implements Disposable {
         const target = this.#follow(parts.slice(0, depth), decodeName(tree.readlink(above, name)));
         return this.#ensure([...target, ...parts.slice(depth + 1)], links + 1);
       }
-      tree.mkdir(above, name, 0o755);
+      tree.mkdir(above, name, IMPLIED_MODE);
       // A setgid directory gives new ones its group and its bit; containerd keeps the one and takes the other away.
-      tree.setAttributes(above, name, UNCHANGED, UNCHANGED, 0o755);
+      tree.setAttributes(above, name, UNCHANGED, UNCHANGED, IMPLIED_MODE);
       directory = tree.openDirectory(above, name);
+      this.onMade?.(this.#pathOf(directory));
     }
     return this.#keep(path, directory);
   }
