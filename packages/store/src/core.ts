@@ -1,4 +1,5 @@
 import type { Clock, Labels, Log } from "@berth/base";
+import type { BootSession } from "./boot.ts";
 import type { Database } from "./database.ts";
 
 /** What the parts of the store share. */
@@ -9,6 +10,7 @@ export interface Core {
   readonly root: string;
   /** This boot of the machine. */
   readonly boot: string;
+  readonly session: BootSession;
   /** Whether a blob of one namespace may be had by another that names its digest. */
   readonly sharingPolicy: "shared" | "isolated";
   /** Tells the collector's scheduler; call it inside the transaction. */

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, invalidArgument, type Log } from "@berth/base";
-import { beginSession, bootId, endSession } from "./boot.ts";
+import { bootId, openBootSession } from "./boot.ts";
 import { containerStore } from "./containers.ts";
 import { openBlobs } from "./content/blobs.ts";
 import { openIngests } from "./content/ingests.ts";
@@ -43,7 +43,7 @@ export interface StoreOptions {
  */
 export async function openStore({ root, clock, log, gc, sharingPolicy = "shared" }: StoreOptions): Promise<Store> {
   mkdirSync(root, { recursive: true, mode: 0o711 });
-  const db = openDatabase(join(root, "io.berth.metadata.v1.sqlite", "meta.db"));
+  const db = openDatabase(join(root, "io.berth.metadata.v1.sqlite", "meta.db"), root);
   try {
     return await assemble(db, { root, clock, log, gc: { ...defaultGcSchedule, ...gc }, sharingPolicy });
   } catch (error) {
@@ -58,16 +58,16 @@ async function assemble(
 ): Promise<Store> {
   const { root, clock, log, gc, sharingPolicy } = options;
   const boot = bootId();
-  const suspects = beginSession(db, boot);
-  if (suspects > 0)
-    log.warn("the machine went down uncleanly: blobs are verified before their use", { count: suspects });
+  const session = openBootSession(db, boot);
+  if (session.suspects > 0)
+    log.warn("the machine went down uncleanly: blobs are verified before their use", { count: session.suspects });
 
   let collector: ScheduledCollector | null = null;
   const changed: Core["changed"] = (kind) => db.afterCommit(() => collector?.changed(kind));
-  const core: Core = { db, clock, log, root, boot, sharingPolicy, changed };
+  const core: Core = { db, clock, log, root, boot, session, sharingPolicy, changed };
 
   const layout = openContentLayout(root);
-  const contentTrash = openTrash(layout.trash, log);
+  const contentTrash = openTrash(layout.trash, core);
   const blobs = openBlobs(core, layout, contentTrash);
   const ingests = openIngests(core, layout, blobs, contentTrash);
 
@@ -79,6 +79,7 @@ async function assemble(
 
   const emptied = async (): Promise<void> => {
     await Promise.all([contentTrash.empty(), ...[...snapshotters.values()].map(({ trash }) => trash.empty())]);
+    db.refill();
   };
   const collecting = startCollector(gc, log, () => sweep({ core, blobs, ingests, snapshotters }), emptied);
   collector = collecting;
@@ -88,7 +89,7 @@ async function assemble(
     closed ??= (async () => {
       await collecting[Symbol.asyncDispose]();
       await emptied();
-      endSession(db);
+      session.end();
       db.close();
     })();
     return closed;
@@ -108,7 +109,7 @@ async function assemble(
       if (!found) throw invalidArgument(`snapshotter not loaded: ${name}`);
       return found.api;
     },
-    transaction: (change) => db.transaction(change),
+    transaction: (change, effect) => db.transaction(change, effect),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -24,7 +24,7 @@ export interface Blobs {
 }
 
 export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blobs {
-  const { db, log, boot, changed } = core;
+  const { db, log, boot, session, changed } = core;
   const held = new Map<string, number>();
   removeUnknown();
 
@@ -33,7 +33,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
       db.run("DELETE FROM content WHERE digest = ?", digest);
       db.run("DELETE FROM blobs WHERE digest = ?", digest);
       changed("deletion");
-    });
+    }, "frees");
     if (!held.has(digest)) trash.take(layout.blob(digest));
     log.error("a blob is damaged and was removed", { digest });
     return dataLoss(`content ${digest} is damaged (${why}) and was removed: fetch it again`);
@@ -48,7 +48,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
       if (found === null) throw lost(digest, "its file is missing");
       if (found.size !== row.size) throw lost(digest, `it has ${found.size} bytes instead of ${row.size}`);
       if (found.digest !== digest) throw lost(digest, "its bytes have changed");
-      db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest);
+      db.transaction(() => db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest), "frees");
     }
     return path;
   }
@@ -63,6 +63,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
   return {
     sizeOf: (digest) => db.get<{ size: number }>("SELECT size FROM blobs WHERE digest = ?", digest)?.size ?? null,
     add(digest, size) {
+      session.begin();
       db.run("INSERT OR IGNORE INTO blobs (digest, size, boot) VALUES (?, ?, ?)", digest, size, boot);
     },
     hold(digest) {
