@@ -1,8 +1,7 @@
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Core } from "./core.ts";
-import { isNoSpace } from "./full-disk.ts";
+import type { Log } from "@berth/base";
 
 /**
  * A directory in which things wait to be deleted. Taking something there is one rename, so that its name is
@@ -15,7 +14,7 @@ export interface Trash {
   empty(): Promise<void>;
 }
 
-export function openTrash(directory: string, { db, log }: Pick<Core, "db" | "log">): Trash {
+export function openTrash(directory: string, log: Log): Trash {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const running = new Set<Promise<void>>();
   let taken = 0;
@@ -29,20 +28,11 @@ export function openTrash(directory: string, { db, log }: Pick<Core, "db" | "log
   };
   for (const name of readdirSync(directory)) remove(join(directory, name));
   const session = `${Date.now()}-${process.pid}`;
-  const move = (path: string, target: string): void => {
-    try {
-      renameSync(path, target);
-    } catch (error) {
-      // The directory needs one more block for the name.
-      if (!isNoSpace(error) || !db.release()) throw error;
-      renameSync(path, target);
-    }
-  };
   return {
     take(path) {
       const target = join(directory, `${session}-${taken++}`);
       try {
-        move(path, target);
+        renameSync(path, target);
       } catch (err) {
         if ((err as NodeJS.ErrnoException).code === "ENOENT") return;
         log.warn("cannot move away what was removed; the next start tries again", { path, err });

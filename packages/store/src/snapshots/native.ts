@@ -20,12 +20,7 @@ export function nativeLayout(root: string): LayerLayout {
       await mkdir(at(id), { mode: 0o755 });
       const [parent] = parents;
       if (parent !== undefined && kind === "active")
-        await run(
-          "cp",
-          ["-a", "--reflink=auto", "--", `${at(parent)}/.`, `${at(id)}/`],
-          root,
-          `copying snapshot ${parent}`,
-        );
+        await run("cp", ["-a", "--reflink=auto", "--", `${at(parent)}/.`, `${at(id)}/`], `copying snapshot ${parent}`);
     },
     mounts: (stack) => [
       {
