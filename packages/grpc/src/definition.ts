@@ -12,6 +12,11 @@ export const pathOf = (service: string, method: Method): string => `/${service}/
 export const streamsRequests = ({ kind }: Method): boolean => kind === "client-streaming" || kind === "bidi-streaming";
 export const streamsAnswers = ({ kind }: Method): boolean => kind === "server-streaming" || kind === "bidi-streaming";
 
+const sizes = new WeakMap<object, number>();
+
+/** Bytes of a request as it came. */
+export const sizeOf = (request: object): number => sizes.get(request) ?? 0;
+
 /**
  * A service as grpc-js wants it. Answers are given to it as bytes, so that an answer that cannot be
  * encoded fails in the handler's path and not inside grpc-js.
@@ -24,7 +29,11 @@ export function definitionOf(service: Service): ServiceDefinition {
       requestStream: streamsRequests(method),
       responseStream: streamsAnswers(method),
       requestSerialize: (message: object) => toBuffer(method.input.encode(message)),
-      requestDeserialize: (bytes: Buffer) => method.input.decode(bytes),
+      requestDeserialize: (bytes: Buffer) => {
+        const message = method.input.decode(bytes);
+        sizes.set(message, bytes.length);
+        return message;
+      },
       responseSerialize: (bytes: Uint8Array) => toBuffer(bytes),
       responseDeserialize: (bytes: Buffer) => method.output.decode(bytes),
     };

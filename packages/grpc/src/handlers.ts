@@ -22,6 +22,8 @@ import type {
   ServerWritableStream,
   UntypedHandleCall,
 } from "@grpc/grpc-js";
+import { sizeOf } from "./definition.ts";
+import type { Held } from "./limits.ts";
 
 type Answer = Uint8Array;
 type AnyServerCall =
@@ -32,6 +34,8 @@ type AnyServerCall =
 
 /** Requests that a handler may leave lying before the stream is paused. */
 const WINDOW = 8;
+/** The same in bytes. */
+const WINDOW_BYTES = 2 << 20;
 /** A status travels in a header; longer texts would be refused by the peer together with their code. */
 const MAX_STATUS_TEXT = 8 << 10;
 
@@ -41,7 +45,7 @@ export interface ActiveCalls {
 }
 
 /** What grpc-js calls for one method. */
-export function handlerOf(route: Route, log: Log, active: ActiveCalls): UntypedHandleCall {
+export function handlerOf(route: Route, log: Log, active: ActiveCalls, held: Held): UntypedHandleCall {
   const { handler, method } = route;
   const open = (call: AnyServerCall): IncomingCall => {
     active.count += 1;
@@ -88,30 +92,40 @@ export function handlerOf(route: Route, log: Log, active: ActiveCalls): UntypedH
     else call.emit("error", errorFor(status));
   };
 
+  /** Counts the one request for as long as its handler runs. */
+  const withRequest = async (request: object, act: (request: object) => Promise<void>): Promise<void> => {
+    const size = sizeOf(request);
+    held.bytes += size;
+    await act(request);
+    held.bytes -= size;
+  };
+
   switch (method.kind) {
     case "unary": {
       const unary: handleUnaryCall<object, Answer> = (call, callback) => {
-        void answer(open(call), call.request, callback);
+        void withRequest(call.request, (request) => answer(open(call), request, callback));
       };
       return unary as UntypedHandleCall;
     }
     case "client-streaming": {
       const upload: handleClientStreamingCall<object, Answer> = (call, callback) => {
         const incoming = open(call);
-        void answer(incoming, requestsOf(call, incoming), callback);
+        const requests = requestsOf(call, incoming, held);
+        void answer(incoming, requests.inbox, callback).then(requests.release);
       };
       return upload as UntypedHandleCall;
     }
     case "server-streaming": {
       const download: handleServerStreamingCall<object, Answer> = (call) => {
-        void answers(open(call), call.request, call);
+        void withRequest(call.request, (request) => answers(open(call), request, call));
       };
       return download as UntypedHandleCall;
     }
     case "bidi-streaming": {
       const talk: handleBidiStreamingCall<object, Answer> = (call) => {
         const incoming = open(call);
-        void answers(incoming, requestsOf(call, incoming), call);
+        const requests = requestsOf(call, incoming, held);
+        void answers(incoming, requests.inbox, call).then(requests.release);
       };
       return talk as UntypedHandleCall;
     }
@@ -148,26 +162,42 @@ function metadataFrom(metadata: Metadata): Record<string, string> {
 }
 
 /**
- * What the client sends, as the handler reads it. Not grpc-js's own iterator: leaving that one early
+ * What the client sends, as the handler reads it; `release` counts what is left of it as gone. Not grpc-js's own iterator: leaving that one early
  * destroys the answers as well.
  */
 function requestsOf(
   call: ServerReadableStream<object, Answer> | ServerDuplexStream<object, Answer>,
   incoming: IncomingCall,
-): Inbox<object> {
+  held: Held,
+): { inbox: Inbox<object>; release: () => void } {
   const inbox = new Inbox<object>();
+  let waiting = 0;
+  let released = false;
+  const count = (bytes: number) => {
+    if (released) return;
+    waiting += bytes;
+    held.bytes += bytes;
+  };
+  const isFull = () => inbox.length >= WINDOW || waiting >= WINDOW_BYTES;
   incoming.onAbort = () => inbox.fail(incoming.reason);
-  inbox.onTake = () => {
-    if (inbox.length < WINDOW && call.isPaused()) call.resume();
+  inbox.onTake = (request) => {
+    count(-sizeOf(request));
+    if (!isFull() && call.isPaused()) call.resume();
   };
   call.on("data", (request: object) => {
+    count(sizeOf(request));
     inbox.push(request);
-    if (inbox.length >= WINDOW) call.pause();
+    if (isFull()) call.pause();
   });
+
   call.on("end", () => inbox.end());
   // A request that cannot be read: grpc-js answers the client by itself.
   call.on("error", (error: Error) => inbox.fail(error));
-  return inbox;
+  const release = () => {
+    count(-waiting);
+    released = true;
+  };
+  return { inbox, release };
 }
 
 function drained(

@@ -1,3 +1,4 @@
 export { claimSocketPath } from "./claim-socket.ts";
 export { connectGrpc, type GrpcConnection } from "./client.ts";
+export type { GrpcLimits } from "./limits.ts";
 export { createGrpcServer, type GrpcServer, type GrpcServerOptions } from "./server.ts";

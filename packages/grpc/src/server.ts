@@ -10,7 +10,9 @@ import {
 } from "@grpc/grpc-js";
 import { claimSocketPath } from "./claim-socket.ts";
 import { definitionOf, MAX_MESSAGE } from "./definition.ts";
+import { installGate } from "./gate.ts";
 import { type ActiveCalls, handlerOf } from "./handlers.ts";
+import { defaultLimits, type GrpcLimits, Held } from "./limits.ts";
 
 export interface GrpcServer {
   /**
@@ -27,15 +29,23 @@ export interface GrpcServer {
 export interface GrpcServerOptions {
   readonly registrations: readonly Registration[];
   readonly log: Log;
+  readonly limits?: Partial<GrpcLimits>;
+  /** Bytes of the longest request and answer; 16 MiB each unless told. */
+  readonly maxReceive?: number;
+  readonly maxSend?: number;
 }
 
-export function createGrpcServer({ registrations, log }: GrpcServerOptions): GrpcServer {
+export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
+  const { registrations, log, maxReceive = MAX_MESSAGE, maxSend = MAX_MESSAGE } = options;
+  const limits = { ...defaultLimits, ...options.limits };
+  const held = new Held();
   // What grpc-js would write to stderr arrives here as an error as well.
   setLogVerbosity(logVerbosity.NONE);
   const active: ActiveCalls = { count: 0 };
   const server = new Server({
-    "grpc.max_send_message_length": MAX_MESSAGE,
-    "grpc.max_receive_message_length": MAX_MESSAGE,
+    "grpc.max_send_message_length": maxSend,
+    "grpc.max_receive_message_length": maxReceive,
+    "grpc.max_concurrent_streams": limits.connectionCalls,
     // Bookkeeping of every call for a debugging service that we do not offer.
     "grpc.enable_channelz": 0,
     // Larger than HTTP/2's 64 KiB: blobs come in chunks of 1 MiB.
@@ -46,7 +56,7 @@ export function createGrpcServer({ registrations, log }: GrpcServerOptions): Grp
     const impl: UntypedServiceImplementation = {};
     for (const [name, method] of Object.entries(service.methods)) {
       const route = routes.get(service.typeName)?.get(method.name);
-      if (route !== undefined) impl[name] = handlerOf(route, log, active);
+      if (route !== undefined) impl[name] = handlerOf(route, log, active, held);
     }
     server.addService(definitionOf(service), impl);
   }
@@ -61,6 +71,7 @@ export function createGrpcServer({ registrations, log }: GrpcServerOptions): Grp
           else reject(unavailable(`cannot listen on ${JSON.stringify(path)}: ${error.message}`, { cause: error }));
         });
       });
+      installGate(server, limits, held, log);
       chmodSync(path, 0o660);
       targets.push(target);
     },

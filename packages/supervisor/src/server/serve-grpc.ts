@@ -1,20 +1,30 @@
 import type { Log } from "@berth/base";
 import { createGrpcServer } from "@berth/grpc";
 import type { Registration } from "@berth/rpc";
+import type { Config } from "../config/sections.ts";
 import { claimSocket } from "./claim-socket.ts";
-import { restrictSocket, type SocketOwner } from "./restrict-socket.ts";
+import { restrictSocket } from "./restrict-socket.ts";
 import type { Listening } from "./serve-ttrpc.ts";
+
+// What Go's server takes for a size of 0, which containerd hands on.
+const GO_DEFAULT_RECEIVE = 4 << 20;
+const GO_DEFAULT_SEND = 2 ** 31 - 1;
 
 /** Serves the registrations over gRPC at a unix socket. */
 export async function serveGrpc(
   path: string,
   registrations: readonly Registration[],
-  owner: SocketOwner,
+  { uid, gid, maxRecv, maxSend }: Config["grpc"],
   log: Log,
 ): Promise<Listening> {
-  const server = createGrpcServer({ registrations, log });
+  const server = createGrpcServer({
+    registrations,
+    log,
+    maxReceive: maxRecv || GO_DEFAULT_RECEIVE,
+    maxSend: maxSend || GO_DEFAULT_SEND,
+  });
   await claimSocket(path);
   await server.listen(path);
-  await restrictSocket(path, owner);
+  await restrictSocket(path, { uid, gid });
   return { stop: (graceMs) => server.stop(graceMs) };
 }
