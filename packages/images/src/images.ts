@@ -25,9 +25,9 @@ export function openImages({ store, differ, log, platform = hostPlatform() }: Im
       return { image, ...(await resolveTarget(store, scope, image.target, parts.platform)) };
     },
     unpack: (scope, image, snapshotter, signal = new AbortController().signal) =>
-      withLease(store, scope, "unpack", (leased) => unpackImage(parts, leased, image, snapshotter, signal)),
+      withLease(parts, scope, "unpack", (leased) => unpackImage(parts, leased, image, snapshotter, signal)),
     importArchive: (scope, archive, options) =>
-      withLease(store, scope, "import", (leased) => importArchive(parts, leased, archive, options)),
+      withLease(parts, scope, "import", (leased) => importArchive(parts, leased, archive, options)),
     exportArchive: (scope, names) => exportArchive(store, scope, names),
   };
 }

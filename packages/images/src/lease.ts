@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { isNotFound, TEMPORARY_LEASE } from "@berth/base";
+import { isNotFound, type Log, messageOf, TEMPORARY_LEASE } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 
 /** As long as containerd's client gives its own. */
@@ -11,7 +11,7 @@ const LIFETIME_MS = 24 * 60 * 60 * 1000;
  * garbage.
  */
 export async function withLease<T>(
-  store: Store,
+  { store, log }: { store: Store; log: Log },
   scope: Scope,
   what: string,
   work: (leased: Scope) => Promise<T>,
@@ -20,15 +20,24 @@ export async function withLease<T>(
   const id = `${what}-${Date.now()}-${randomBytes(4).toString("hex")}`;
   const expires = new Date(Date.now() + LIFETIME_MS).toISOString();
   store.leases.create(scope.namespace, { id, labels: { "containerd.io/gc.expire": expires, [TEMPORARY_LEASE]: "1" } });
+  let result: T;
   try {
-    return await work({ ...scope, lease: id });
+    result = await work({ ...scope, lease: id });
   } catch (error) {
-    release(store, scope.namespace, id);
-    // Nothing of a failure is to be left when the caller hears of it.
-    await store.collector.collect();
+    await undo({ store, log }, scope.namespace, id);
     throw error;
-  } finally {
-    release(store, scope.namespace, id);
+  }
+  release(store, scope.namespace, id);
+  return result;
+}
+
+/** Nothing of a failure is to be left when the caller hears of it; the failure itself is what they hear of. */
+async function undo({ store, log }: { store: Store; log: Log }, namespace: string, id: string): Promise<void> {
+  try {
+    release(store, namespace, id);
+    await store.collector.collect();
+  } catch (err) {
+    log.error("what a failure has left waits for the next collection", { namespace, err: messageOf(err) });
   }
 }
 

@@ -104,7 +104,7 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
         if (db.run("DELETE FROM containers WHERE namespace = ? AND id = ?", namespace, id) === 0)
           throw new BerthError("not-found", `container ${id}: not found`);
         changed("deletion");
-      }),
+      }, "frees"),
   };
 }
 

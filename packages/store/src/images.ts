@@ -96,7 +96,7 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
         db.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace, name);
         detachFromLease(db, scope, "images", name);
         changed("deletion");
-      }),
+      }, "frees"),
   };
 }
 

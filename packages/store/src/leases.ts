@@ -55,7 +55,7 @@ export function leaseStore({ db, clock, changed }: Core): LeaseStore {
         db.run("DELETE FROM leases WHERE namespace = ? AND id = ?", namespace, id);
         db.run("DELETE FROM lease_resources WHERE namespace = ? AND lease = ?", namespace, id);
         changed("deletion");
-      }),
+      }, "frees"),
     list(namespace, filters) {
       const matches = parseFilters(filters);
       const rows = db.all<Row>("SELECT * FROM leases WHERE namespace = ? ORDER BY id", namespaceOf({ namespace }));
@@ -86,7 +86,7 @@ export function leaseStore({ db, clock, changed }: Core): LeaseStore {
           resource.id,
         );
         changed("deletion");
-      }),
+      }, "frees"),
     listResources(namespace, lease) {
       demand(namespace, lease);
       return db.all<LeaseResource>(

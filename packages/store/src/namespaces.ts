@@ -59,6 +59,6 @@ export function namespaceStore({ db, changed }: Core): NamespaceStore {
         for (const table of ["leases", "lease_resources"]) db.run(`DELETE FROM ${table} WHERE namespace = ?`, name);
         db.run("UPDATE ingests SET expire_at = 0 WHERE namespace = ?", name);
         changed("deletion");
-      }),
+      }, "frees"),
   };
 }

@@ -1,22 +1,20 @@
-import { readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { type Clock, invalidArgument, type Log } from "@berth/base";
-import { bootId, endSession } from "./boot.ts";
+import { bootId, openBootSession } from "./boot.ts";
 import { containerStore } from "./containers.ts";
 import { openBlobs } from "./content/blobs.ts";
 import { openIngests } from "./content/ingests.ts";
 import { openContentLayout } from "./content/layout.ts";
 import { contentStore } from "./content/store.ts";
 import type { Core } from "./core.ts";
-import type { Database } from "./database.ts";
+import { type Database, openDatabase } from "./database.ts";
 import { type ScheduledCollector, startCollector } from "./gc/collector.ts";
 import { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 import { sweep } from "./gc/sweep.ts";
 import { imageStore } from "./images.ts";
 import { leaseStore } from "./leases.ts";
 import { namespaceStore } from "./namespaces.ts";
-import { openQuarantine } from "./quarantine.ts";
-import { openRemovals } from "./removals.ts";
-import { type ClaimedRoot, claimPlaces } from "./root/claim.ts";
 import type { LayerLayout } from "./snapshots/layer-layout.ts";
 import { nativeLayout } from "./snapshots/native.ts";
 import { overlayLayout } from "./snapshots/overlay.ts";
@@ -29,39 +27,25 @@ import type { Store } from "./types.ts";
 export type SharingPolicy = "shared" | "isolated";
 
 export interface StoreOptions {
-  /**
-   * Directory that everything is kept under; made (0711) where it is absent. One process at a time. One that is
-   * neither empty nor berth's is refused.
-   */
+  /** Directory that everything is kept under; made (0711) where it is absent. One process at a time. */
   readonly root: string;
-  /** Directory of what is volatile, which must be this root's too; null where the caller has none. */
-  readonly state?: string | null;
-  /** Paths of the caller's own (sockets) that may lie in one of the two. */
-  readonly others?: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   /** What differs from the default schedule of the collector. */
   readonly gc?: Partial<GcSchedule>;
   /** Default: shared. */
   readonly sharingPolicy?: SharingPolicy;
-  /** Milliseconds that things of unknown origin are kept. Default: a week. */
-  readonly quarantineMs?: number;
 }
-
-const WEEK = 7 * 24 * 3_600_000;
 
 /**
  * Opens what is kept under a root, or begins it. What a crash left half done is put right before this resolves;
- * files that nothing explains are put aside. Throws unavailable where another process has the root, one sentence
- * where it is not berth's or not what it was.
+ * files that nobody knows are deleted in the background. Throws unavailable where another process has the root.
  */
-export async function openStore(options: StoreOptions): Promise<Store> {
-  const { root, state = null, others = [], log, gc, sharingPolicy = "shared", quarantineMs = WEEK } = options;
-  const boot = bootId();
-  const { db, session } = claimPlaces({ root, state, others }, boot, log);
+export async function openStore({ root, clock, log, gc, sharingPolicy = "shared" }: StoreOptions): Promise<Store> {
+  mkdirSync(root, { recursive: true, mode: 0o711 });
+  const db = openDatabase(join(root, "io.berth.metadata.v1.sqlite", "meta.db"), root);
   try {
-    const schedule = { ...defaultGcSchedule, ...gc };
-    return await assemble({ ...options, db, session, boot, schedule, sharingPolicy, quarantineMs });
+    return await assemble(db, { root, clock, log, gc: { ...defaultGcSchedule, ...gc }, sharingPolicy });
   } catch (error) {
     db.close();
     throw error;
@@ -69,28 +53,21 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 async function assemble(
-  options: Pick<StoreOptions, "root" | "clock" | "log"> & {
-    db: Database;
-    session: ClaimedRoot["session"];
-    boot: string;
-    schedule: GcSchedule;
-    sharingPolicy: SharingPolicy;
-    quarantineMs: number;
-  },
+  db: Database,
+  options: Required<Omit<StoreOptions, "gc">> & { gc: GcSchedule },
 ): Promise<Store> {
-  const { root, clock, log, db, session, boot, schedule, sharingPolicy, quarantineMs } = options;
-  const { suspects } = session;
-  if (suspects > 0)
-    log.warn("the machine went down uncleanly: blobs are verified before their use", { count: suspects });
+  const { root, clock, log, gc, sharingPolicy } = options;
+  const boot = bootId();
+  const session = openBootSession(db, boot);
+  if (session.suspects > 0)
+    log.warn("the machine went down uncleanly: blobs are verified before their use", { count: session.suspects });
 
   let collector: ScheduledCollector | null = null;
   const changed: Core["changed"] = (kind) => db.afterCommit(() => collector?.changed(kind));
-  const removals = openRemovals(db, root);
-  const quarantine = openQuarantine({ root, keepMs: quarantineMs, clock, log });
-  const core: Core = { db, clock, log, root, boot, sharingPolicy, removals, quarantine, changed };
+  const core: Core = { db, clock, log, root, boot, session, sharingPolicy, changed };
 
   const layout = openContentLayout(root);
-  const contentTrash = openTrash(layout.trash, log);
+  const contentTrash = openTrash(layout.trash, core);
   const blobs = openBlobs(core, layout, contentTrash);
   const ingests = openIngests(core, layout, blobs, contentTrash);
 
@@ -100,18 +77,11 @@ async function assemble(
   const snapshotters = new Map<string, LocalSnapshotter>();
   for (const one of layouts) snapshotters.set(one.name, openSnapshotter(core, one, numbers));
 
-  removals.clear();
-  quarantine.tell();
-
   const emptied = async (): Promise<void> => {
-    const trashes = [contentTrash, ...[...snapshotters.values()].map(({ trash }) => trash), quarantine];
-    await Promise.all(trashes.map((trash) => trash.empty()));
+    await Promise.all([contentTrash.empty(), ...[...snapshotters.values()].map(({ trash }) => trash.empty())]);
+    db.refill();
   };
-  const collect = () => {
-    quarantine.expire();
-    return sweep({ core, blobs, ingests, snapshotters });
-  };
-  const collecting = startCollector(schedule, log, collect, emptied);
+  const collecting = startCollector(gc, log, () => sweep({ core, blobs, ingests, snapshotters }), emptied);
   collector = collecting;
 
   let closed: Promise<void> | null = null;
@@ -119,10 +89,8 @@ async function assemble(
     closed ??= (async () => {
       await collecting[Symbol.asyncDispose]();
       await emptied();
-      endSession(db);
       session.end();
       db.close();
-      session[Symbol.dispose]();
     })();
     return closed;
   };
@@ -141,7 +109,7 @@ async function assemble(
       if (!found) throw invalidArgument(`snapshotter not loaded: ${name}`);
       return found.api;
     },
-    transaction: (change) => db.transaction(change),
+    transaction: (change, effect) => db.transaction(change, effect),
     close,
     [Symbol.asyncDispose]: close,
   };

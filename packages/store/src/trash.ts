@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, renameSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Log } from "@berth/base";
+import type { Core } from "./core.ts";
+import { isNoSpace } from "./full-disk.ts";
 
 /**
  * A directory in which things wait to be deleted. Taking something there is one rename, so that its name is
@@ -14,7 +15,7 @@ export interface Trash {
   empty(): Promise<void>;
 }
 
-export function openTrash(directory: string, log: Log): Trash {
+export function openTrash(directory: string, { db, log }: Pick<Core, "db" | "log">): Trash {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const running = new Set<Promise<void>>();
   let taken = 0;
@@ -28,11 +29,20 @@ export function openTrash(directory: string, log: Log): Trash {
   };
   for (const name of readdirSync(directory)) remove(join(directory, name));
   const session = `${Date.now()}-${process.pid}`;
+  const move = (path: string, target: string): void => {
+    try {
+      renameSync(path, target);
+    } catch (error) {
+      // The directory needs one more block for the name.
+      if (!isNoSpace(error) || !db.release()) throw error;
+      renameSync(path, target);
+    }
+  };
   return {
     take(path) {
       const target = join(directory, `${session}-${taken++}`);
       try {
-        renameSync(path, target);
+        move(path, target);
       } catch (err) {
         if ((err as NodeJS.ErrnoException).code === "ENOENT") return;
         log.warn("cannot move away what was removed; the next start tries again", { path, err });

@@ -226,7 +226,8 @@ export interface Store extends AsyncDisposable {
   /**
    * Makes everything that `change` does one commit (one fsync), or nothing of it where it throws. `change` is
    * synchronous and may nest. Calls that return promises must not be made inside, but see `Snapshotter.stage`.
+   * One that only removes says that it frees: then it has the room that is kept back on a full disk, and may run twice.
    */
-  transaction<T>(change: () => T): T;
+  transaction<T>(change: () => T, effect?: "adds" | "frees"): T;
   close(): Promise<void>;
 }

@@ -24,17 +24,17 @@ export interface Blobs {
 }
 
 export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blobs {
-  const { db, log, boot, changed, removals, quarantine } = core;
+  const { db, log, boot, session, changed } = core;
   const held = new Map<string, number>();
-  putAsideUnknown();
+  removeUnknown();
 
   function lost(digest: string, why: string): Error {
     db.transaction(() => {
       db.run("DELETE FROM content WHERE digest = ?", digest);
       db.run("DELETE FROM blobs WHERE digest = ?", digest);
-      if (!held.has(digest)) removals.add(layout.blob(digest), trash);
       changed("deletion");
-    });
+    }, "frees");
+    if (!held.has(digest)) trash.take(layout.blob(digest));
     log.error("a blob is damaged and was removed", { digest });
     return dataLoss(`content ${digest} is damaged (${why}) and was removed: fetch it again`);
   }
@@ -48,24 +48,22 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
       if (found === null) throw lost(digest, "its file is missing");
       if (found.size !== row.size) throw lost(digest, `it has ${found.size} bytes instead of ${row.size}`);
       if (found.digest !== digest) throw lost(digest, "its bytes have changed");
-      db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest);
+      db.transaction(() => db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest), "frees");
     }
     return path;
   }
 
-  function putAsideUnknown(): void {
+  function removeUnknown(): void {
     const known = new Set(db.all<{ digest: string }>("SELECT digest FROM blobs").map(({ digest }) => digest));
     for (const name of readdirSync(layout.blobs)) {
-      if (known.has(`sha256:${name}`)) continue;
-      const path = join(layout.blobs, name);
-      if (removals.has(path)) trash.take(path);
-      else quarantine.take("blobs", path, name);
+      if (!known.has(`sha256:${name}`)) trash.take(join(layout.blobs, name));
     }
   }
 
   return {
     sizeOf: (digest) => db.get<{ size: number }>("SELECT size FROM blobs WHERE digest = ?", digest)?.size ?? null,
     add(digest, size) {
+      session.begin();
       db.run("INSERT OR IGNORE INTO blobs (digest, size, boot) VALUES (?, ?, ?)", digest, size, boot);
     },
     hold(digest) {
@@ -86,7 +84,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
       for (const { digest } of orphans) {
         if (held.has(digest)) continue;
         db.run("DELETE FROM blobs WHERE digest = ?", digest);
-        removals.add(layout.blob(digest), trash);
+        db.afterCommit(() => trash.take(layout.blob(digest)));
       }
     },
     verified,

@@ -39,7 +39,7 @@ export async function openIngestFile(
     ]);
     file = await open(data, "a+", 0o600);
   } catch (error) {
-    throw fileError(error, doing);
+    throw fileError(error, directory, doing);
   }
   let hash: Hash = createHash("sha256");
   let offset = 0;
@@ -64,7 +64,7 @@ export async function openIngestFile(
       } catch (error) {
         // Part of the chunk may be there; without it the ingest can be resumed.
         await file.truncate(offset);
-        throw fileError(error, doing);
+        throw fileError(error, directory, doing);
       }
       hash.update(chunk);
       offset += chunk.length;
@@ -86,7 +86,7 @@ export async function openIngestFile(
         await rename(data, path);
         await syncDirectory(dirname(path));
       } catch (error) {
-        throw fileError(error, doing);
+        throw fileError(error, directory, doing);
       }
     },
     async [Symbol.asyncDispose]() {

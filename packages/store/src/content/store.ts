@@ -64,7 +64,7 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
         detachFromLease(db, scope, "content", digest);
         // The file goes with the next collection, if no other namespace has the blob.
         changed("deletion");
-      }),
+      }, "frees"),
     async reader(scope, digest) {
       const { size } = info(scope, digest);
       try {
@@ -103,7 +103,7 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
         if (!ingests.drop(namespace, ref)) throw noRef(ref);
         detachFromLease(db, scope, "ingests", ref);
         changed("deletion");
-      });
+      }, "frees");
     },
   };
 }

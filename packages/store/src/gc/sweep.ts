@@ -64,5 +64,5 @@ export function sweep({ core, blobs, ingests, snapshotters }: Collectable): Remo
     }
     blobs.dropUnreferenced();
     return removed;
-  });
+  }, "frees");
 }

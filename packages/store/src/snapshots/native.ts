@@ -20,7 +20,12 @@ export function nativeLayout(root: string): LayerLayout {
       await mkdir(at(id), { mode: 0o755 });
       const [parent] = parents;
       if (parent !== undefined && kind === "active")
-        await run("cp", ["-a", "--reflink=auto", "--", `${at(parent)}/.`, `${at(id)}/`], `copying snapshot ${parent}`);
+        await run(
+          "cp",
+          ["-a", "--reflink=auto", "--", `${at(parent)}/.`, `${at(id)}/`],
+          root,
+          `copying snapshot ${parent}`,
+        );
     },
     mounts: (stack) => [
       {

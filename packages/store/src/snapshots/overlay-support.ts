@@ -1,8 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
-import { messageOf } from "@berth/base";
+import { kindOf, messageOf } from "@berth/base";
 import type { Core } from "../core.ts";
+import { isNoSpace } from "../full-disk.ts";
 import { run } from "../run.ts";
 
 export interface OverlaySupport {
@@ -28,19 +29,24 @@ export async function overlaySupport({ db, log, root }: Core): Promise<OverlaySu
   const asked = `${release()} ${statSync(root).dev} ${userxattr}`;
   const cached = db.get<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)?.value;
   if (cached?.startsWith(`${asked} `)) return { works: cached.endsWith(" yes"), userxattr };
-  const directory = mkdtempSync(join(root, "overlay-probe-"));
+  let directory = "";
   let works = true;
   try {
-    await run("unshare", ["-m", "sh", "-c", SCRIPT, "probe", directory], "trying overlayfs");
+    directory = mkdtempSync(join(root, "overlay-probe-"));
+    await run("unshare", ["-m", "sh", "-c", SCRIPT, "probe", directory], root, "trying overlayfs");
   } catch (error) {
+    // A full disk says nothing about overlayfs, and another kernel seldom does: what was known last is used.
+    if (isNoSpace(error) || kindOf(error) === "resource-exhausted")
+      return { works: cached?.endsWith(" no") !== true, userxattr };
     works = false;
     log.warn("overlayfs does not work on the root's filesystem: only the native snapshotter is there", {
       path: root,
       err: messageOf(error),
     });
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    if (directory !== "") rmSync(directory, { recursive: true, force: true });
   }
-  db.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, `${asked} ${works ? "yes" : "no"}`);
+  const answer = `${asked} ${works ? "yes" : "no"}`;
+  db.transaction(() => db.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, answer), "frees");
   return { works, userxattr };
 }

@@ -51,9 +51,9 @@ const SELECT = `SELECT s.*, p.name AS parent_name FROM snapshots AS s LEFT JOIN 
 
 /** Snapshots as rows and numbered directories; `numbers` gives numbers that were never used. */
 export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next(): number }): LocalSnapshotter {
-  const { db, clock, log, changed, removals, quarantine } = core;
-  const trash = openTrash(join(dirname(layout.directory), "removed"), log);
-  putAsideUnknown();
+  const { db, clock, changed } = core;
+  const trash = openTrash(join(dirname(layout.directory), "removed"), core);
+  removeUnknown();
 
   const find = (namespace: string, key: string): Row | null =>
     db.get<Row>(`${SELECT} AND s.name = ?`, namespace, layout.name, key);
@@ -115,7 +115,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       await syncDirectory(layout.directory);
     } catch (error) {
       trash.take(directory);
-      throw fileError(error, `making snapshot ${JSON.stringify(key)}`);
+      throw fileError(error, core.root, `making snapshot ${JSON.stringify(key)}`);
     }
     return {
       commit() {
@@ -160,19 +160,16 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     return staged.commit();
   }
 
-  function putAsideUnknown(): void {
+  function removeUnknown(): void {
     const rows = db.all<{ id: number }>("SELECT id FROM snapshots WHERE snapshotter = ?", layout.name);
     const known = new Set(rows.map(({ id }) => String(id)));
     for (const name of readdirSync(layout.directory)) {
-      if (known.has(name)) continue;
-      const path = join(layout.directory, name);
-      if (removals.has(path)) trash.take(path);
-      else quarantine.take(`snapshots/${layout.name}`, path, name);
+      if (!known.has(name)) trash.take(join(layout.directory, name));
     }
   }
 
   function discard(id: number): void {
-    removals.add(join(layout.directory, String(id)), trash);
+    db.afterCommit(() => trash.take(join(layout.directory, String(id))));
   }
 
   function drop(scope: Scope, key: string): void {
@@ -184,7 +181,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       detachFromLease(db, scope, `snapshots/${layout.name}`, key);
       discard(row.id);
       changed("deletion");
-    });
+    }, "frees");
   }
 
   const api: Snapshotter = {
@@ -203,7 +200,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       const own = layout.ownDirectory(before.id);
       const { size, inodes } = await diskUsage(own);
       // What others will build on must be as durable as the record of it.
-      await run("sync", ["-f", own], `writing snapshot ${key} to the disk`);
+      await run("sync", ["-f", own], core.root, `writing snapshot ${key} to the disk`);
       db.transaction(() => {
         const row = checkCommit(scope, name, key, labels);
         if (row.id !== before.id)

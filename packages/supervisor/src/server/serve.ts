@@ -1,11 +1,11 @@
 // berthd itself: everything is constructed and joined here, and served until a signal.
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
 import { openDiffer, openImages } from "@berth/images";
 import { createShimResolver, openRuntime } from "@berth/runtime";
-import { inspectPlaces, openStore } from "@berth/store";
+import { openStore } from "@berth/store";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
 import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
@@ -55,17 +55,15 @@ async function startDaemon(config: Config, program: string, log: Log) {
   const clock = systemClock;
 
   await using undo = new AsyncDisposableStack();
-  // Before anything is touched: what is somebody else's stays as it is, and so does a berthd at the same address.
-  const places = { root, state, others: [address, ttrpcAddress] };
-  inspectPlaces(places);
+  // Before anything is touched: a second berthd at the same address must leave the first one's things alone.
   await claimSocket(address);
   await claimSocket(ttrpcAddress);
+  await mkdir(state, { recursive: true, mode: 0o711 });
   const store = undo.use(
     await openStore({
-      ...places,
+      root,
       clock,
       log,
-      quarantineMs: config.store.quarantine,
       sharingPolicy: config.metadata.contentSharingPolicy,
       gc: {
         pauseThreshold: config.gc.pauseThreshold,

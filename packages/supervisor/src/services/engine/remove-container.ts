@@ -33,7 +33,7 @@ export async function removeContainer(needs: EngineNeeds, req: RemoveContainerRe
   const hadSnapshot = store.transaction(() => {
     store.containers.delete(call, req.id);
     return key !== "" && isDropped(store, call, snapshotter, key);
-  });
+  }, "frees");
   announce(runtime.events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
   if (hadSnapshot)
     announce(runtime.events, call.namespace, topics.snapshotRemove, SnapshotRemove, { key, snapshotter });
