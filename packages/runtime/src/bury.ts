@@ -4,7 +4,7 @@ import { messageOf } from "@berth/base";
 import { packAny, topics, toTimestamp } from "@berth/proto";
 import { TaskDelete, TaskExit } from "@berth/proto/containerd/events";
 import { removeBundle } from "./bundle.ts";
-import { deleteLeftovers, killContainer, killShim } from "./clean-up.ts";
+import { deleteLeftovers, endContainer, killContainer, killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import type { LiveTask } from "./live-task.ts";
 import { removeCgroup } from "./remove-cgroup.ts";
@@ -14,12 +14,15 @@ const burials = new WeakMap<LiveTask, Promise<Exit>>();
 
 /**
  * Buries a task; resolves with init's exit, once nothing is left of it. By `force`, the container is killed
- * first, for its shim is stuck. A second call joins the first.
+ * first, for its shim is stuck: deadline-exceeded where its init cannot be ended. A second call joins the first.
  */
 export function bury(context: Context, task: LiveTask, force: boolean): Promise<Exit> {
   const under = burials.get(task);
   if (under !== undefined) return under;
-  const burial = perform(context, task, force);
+  const burial = perform(context, task, force).catch((error: unknown) => {
+    burials.delete(task);
+    throw error;
+  });
   burials.set(task, burial);
   return burial;
 }
@@ -32,8 +35,9 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
     container: id,
     pid: journal.shimProcess?.pid ?? 0,
   });
+  // Before anything is taken away: what cannot be ended stays a task.
+  if (force) await endContainer(context, directories, journal);
   task.link.close();
-  if (force) killContainer(journal);
   await killShim(context, directories, journal);
   const reply = await deleteLeftovers(context, directories, journal);
   // Where the command failed, nobody has ended the container yet.

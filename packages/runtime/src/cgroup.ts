@@ -40,6 +40,16 @@ export function killCgroup(cgroup: Cgroup): void {
       // Version 1, an older kernel, or a cgroup that is gone: one by one.
     }
     for (let round = 0; round < 10; round++) if (killListed(directory) === 0) break;
+    thaw(directory);
+  }
+}
+
+/** Version 1: what is frozen ends once it thaws (cgroup-v1/freezer-subsystem.rst). */
+function thaw(directory: string): void {
+  try {
+    writeFileSync(join(directory, "freezer.state"), "THAWED");
+  } catch {
+    // Another hierarchy than the freezer's, or the cgroup is gone.
   }
 }
 

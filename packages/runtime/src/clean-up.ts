@@ -1,7 +1,8 @@
 // What is done about a shim that cannot do it itself any more.
 import { lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "@berth/base";
+import { setTimeout as pause } from "node:timers/promises";
+import { deadlineExceeded, messageOf } from "@berth/base";
 import { socketPath } from "./bootstrap-reply.ts";
 import type { Bundle } from "./bundle.ts";
 import { cgroupOf, killCgroup } from "./cgroup.ts";
@@ -12,6 +13,8 @@ import { isAlive, signalProcess } from "./process-identity.ts";
 import { deleteByShim } from "./shim-command.ts";
 import type { Exit } from "./types.ts";
 
+const LOOK_MS = 20;
+
 /** Kills init and everything in its cgroup, by what the journal knows of them. */
 export function killContainer(journal: Journal): void {
   const { init } = journal;
@@ -20,6 +23,20 @@ export function killContainer(journal: Journal): void {
   const cgroup = cgroupOf(init.pid);
   signalProcess(init, 9);
   if (cgroup !== null) killCgroup(cgroup);
+}
+
+/** The same, and waits until init has ended. deadline-exceeded where it does not: the kernel alone can hold it. */
+export async function endContainer({ timeouts }: Context, bundle: Bundle, journal: Journal): Promise<void> {
+  killContainer(journal);
+  const { init } = journal;
+  // Nobody tells us of the end of a process that is not our child, and Node has no pidfds.
+  for (let left = timeouts.kill; init !== null && isAlive(init); left -= LOOK_MS) {
+    if (left <= 0)
+      throw deadlineExceeded(
+        `container ${JSON.stringify(bundle.id)} was killed and its process ${init.pid} has not ended in ${timeouts.kill} ms`,
+      );
+    await pause(LOOK_MS);
+  }
 }
 
 /** Kills the shim, unless it keeps other containers as well. Its socket, which nobody else removes, goes too. */

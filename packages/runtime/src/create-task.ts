@@ -10,6 +10,7 @@ import { unlessAborted } from "./deadline.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
+import { recoverJournal } from "./recover-journal.ts";
 import { type Attempt, rollBack } from "./roll-back.ts";
 import { withRuncRoot } from "./runc-root.ts";
 import { asContainerdSays } from "./shim-error.ts";
@@ -47,7 +48,8 @@ async function makeBundle(context: Context, bundle: Bundle, spec: Parameters<typ
     createBundle(bundle, spec);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw bundleError(bundle, error);
-    await rollBack(context, { bundle, journal: readJournal(bundle.path), link: null, shimLog: null });
+    const journal = readJournal(bundle.path) ?? (await recoverJournal(context, bundle));
+    await rollBack(context, { bundle, journal, link: null, shimLog: null });
     try {
       createBundle(bundle, spec);
     } catch (again) {

@@ -5,7 +5,7 @@ import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
 import type { LiveTask } from "./live-task.ts";
-import { asContainerdSays } from "./shim-error.ts";
+import { asContainerdSays, isSilence } from "./shim-error.ts";
 import type { Exit } from "./types.ts";
 
 const deletions = new WeakMap<LiveTask, Promise<Exit>>();
@@ -27,7 +27,7 @@ async function perform(context: Context, task: LiveTask): Promise<Exit> {
     exit = await deleteInit(task);
   } catch (error) {
     if (link.over) return await task.lost;
-    if (kindOf(error) === "deadline-exceeded" && task.initIsDead) return await bury(context, task, true);
+    if (isSilence(error) && task.initIsDead) return await bury(context, task, true);
     if (!isNotFound(error)) throw asContainerdSays(error, "failed to delete task");
   }
   // Out of the registry first: the shim's end is expected from here on.

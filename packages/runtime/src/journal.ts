@@ -3,6 +3,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Instant, instantOfMs } from "@berth/base";
+import { socketPath } from "./bootstrap-reply.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
 export interface Journal {
@@ -37,7 +38,10 @@ export function writeJournal(bundle: string, journal: Journal): void {
   renameSync(temporary, join(bundle, FILE));
 }
 
-/** The journal of a bundle, or null where there is none (containerd made the bundle, or we died before it). */
+/**
+ * The journal of a bundle, or null where there is none (containerd made the bundle, or we died before it) or one that was
+ * damaged: all of it can be relied on, or nothing.
+ */
 export function readJournal(bundle: string): Journal | null {
   let text: string;
   try {
@@ -47,14 +51,38 @@ export function readJournal(bundle: string): Journal | null {
     throw error;
   }
   try {
-    const journal = JSON.parse(text, (key, value) => (key === "at" ? instantIn(value) : value)) as Journal;
-    if (journal.version === 1 && typeof journal.launchId === "string" && typeof journal.shim === "string")
-      return journal;
+    const value: unknown = JSON.parse(text, (key, value) => (key === "at" ? instantIn(value) : value));
+    return isJournal(value) ? value : null;
   } catch {
-    // Not JSON: as good as none.
+    // Not JSON, or an address or a time that is none.
+    return null;
   }
-  return null;
 }
+
+function isJournal(value: unknown): value is Journal {
+  if (typeof value !== "object" || value === null) return false;
+  const { version, phase, address, api, shimProcess, init, exit, ...texts } = value as Record<string, unknown>;
+  if (typeof address !== "string") return false;
+  if (address !== "" || phase !== "launching") socketPath(address);
+  return (
+    version === 1 &&
+    (phase === "launching" || phase === "created") &&
+    (api === 2 || api === 3) &&
+    [texts.bootId, texts.launchId, texts.shim].every((text) => typeof text === "string") &&
+    [shimProcess, init].every((process) => process === null || isIdentity(process)) &&
+    (exit === null || isExit(exit))
+  );
+}
+
+const isIdentity = (value: unknown): boolean => {
+  const { pid, startTime } = value as ProcessIdentity;
+  return Number.isSafeInteger(pid) && typeof startTime === "string";
+};
+
+const isExit = (value: unknown): boolean => {
+  const { pid, status, at } = value as NonNullable<Journal["exit"]>;
+  return Number.isSafeInteger(pid) && Number.isSafeInteger(status) && typeof at === "bigint";
+};
 
 /** A journal of version 0.1 has milliseconds; later ones the digits of nanoseconds, which no JSON number holds. */
 function instantIn(value: unknown): Instant {

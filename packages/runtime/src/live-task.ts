@@ -7,10 +7,11 @@ import { type Journal, writeJournal } from "./journal.ts";
 import type { Timeouts } from "./options.ts";
 import { identityOf, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
 import type { TaskClient } from "./shim-connection.ts";
-import { asContainerdSays, noTask } from "./shim-error.ts";
+import { asContainerdSays, isSilence, noTask } from "./shim-error.ts";
 import type { ShimLink } from "./shim-link.ts";
 import type { ShimLog } from "./shim-log.ts";
-import type { ExecOptions, Exit, ProcessState, Task } from "./types.ts";
+import { stopTask } from "./stop-task.ts";
+import type { ExecOptions, Exit, ProcessState, StopTask, Task } from "./types.ts";
 import { toExit, toProcessState } from "./wire.ts";
 
 export interface LiveTaskOptions {
@@ -117,17 +118,26 @@ export class LiveTask implements Task {
     return pid;
   }
 
-  async kill(execId: string, signal: number, all: boolean): Promise<void> {
+  /** `patienceMs`: how long the shim has for it. */
+  async kill(execId: string, signal: number, all: boolean, patienceMs = this.#patience): Promise<void> {
     await this.#joined(`kill/${execId}/${signal}/${all}`, async () => {
       try {
-        await this.#call(this.#timeouts.call, (task, options) =>
-          task.kill({ id: this.id, execId, signal, all }, options),
-        );
+        await this.#call(patienceMs, (task, options) => task.kill({ id: this.id, execId, signal, all }, options));
       } catch (error) {
-        if (kindOf(error) !== "deadline-exceeded") throw error;
+        if (!isSilence(error) || this.link.over) throw error;
+        this.#silent = true;
         await this.#killWithoutShim(execId, signal, error as BerthError);
       }
     });
+  }
+
+  get #patience(): number {
+    return this.#silent ? this.#timeouts.state : this.#timeouts.call;
+  }
+
+  async stop(options: StopTask, signal: AbortSignal): Promise<Exit> {
+    const { kill: patienceMs } = this.#timeouts;
+    return await stopTask(this, { ...options, patienceMs, escalate: this.#escalate }, signal);
   }
 
   async #killWithoutShim(execId: string, signal: number, error: BerthError): Promise<void> {

@@ -10,6 +10,8 @@ export interface Timeouts {
   readonly call: number;
   /** Launch of a shim, Create and Start: a runtime may have much to set up. */
   readonly create: number;
+  /** From SIGKILL to the exit. */
+  readonly kill: number;
   /** Delete; more than the 10 s for which containerd's shims wait for a container's output to end. */
   readonly delete: number;
   /** Shutdown, and then the shim's end. */
@@ -26,6 +28,7 @@ export const defaultTimeouts: Timeouts = {
   state: 2_000,
   call: 10_000,
   create: 120_000,
+  kill: 20_000,
   delete: 20_000,
   shutdown: 3_000,
   load: 5_000,

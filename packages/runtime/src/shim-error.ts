@@ -28,3 +28,6 @@ export function asContainerdSays(error: unknown, doing = ""): unknown {
 /** The texts are containerd's. */
 export const noTask = (id: string): BerthError => new BerthError("not-found", `task ${id} not found`);
 export const taskExists = (id: string): BerthError => new BerthError("already-exists", `task ${id}: already exists`);
+
+/** The shim has not answered in time, or not taken the call. */
+export const isSilence = (error: unknown): boolean => ["deadline-exceeded", "unavailable"].includes(kindOf(error));

@@ -49,6 +49,13 @@ export interface ExecOptions {
   readonly spec: Any | null;
 }
 
+export interface StopTask {
+  /** How it is asked to end; SIGKILL: at once. */
+  readonly signal: number;
+  /** Milliseconds from the signal to SIGKILL. */
+  readonly graceMs: number;
+}
+
 /** A container that has a shim. `execId` "" is the init process. Every method has a deadline of its own. */
 export interface Task {
   readonly namespace: string;
@@ -64,6 +71,8 @@ export interface Task {
   state(execId: string): Promise<ProcessState>;
   start(execId: string): Promise<number>;
   kill(execId: string, signal: number, all: boolean): Promise<void>;
+  /** Sends a signal, and after the grace SIGKILL to everything; resolves at init's exit, whatever its shim does. */
+  stop(options: StopTask, signal: AbortSignal): Promise<Exit>;
   exec(options: ExecOptions): Promise<void>;
   /** Resolves at the exit, however long it takes. */
   wait(execId: string, signal: AbortSignal): Promise<Exit>;

@@ -14,7 +14,7 @@ import { nodeByteStream, openRuntime, type Runtime, type Timeouts } from "../src
 type Method = keyof typeof Task.methods;
 
 export interface FakeContainer {
-  status: "none" | "created" | "running" | "stopped" | "deleted";
+  status: "none" | "created" | "running" | "paused" | "stopped" | "deleted";
   pid: number;
   exitStatus: number;
   exitedAt: bigint;
@@ -61,12 +61,13 @@ const quick: Partial<Timeouts> = {
   state: 150,
   call: 150,
   create: 400,
+  kill: 200,
   delete: 200,
   shutdown: 150,
   load: 200,
   exitGrace: 20,
 };
-const shortIds = { created: 1, running: 2, stopped: 3 } as const;
+const shortIds = { created: 1, running: 2, stopped: 3, paused: 4 } as const;
 
 export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
   const directory = mkdtempSync(join(tmpdir(), "berth-fake-"));

@@ -33,6 +33,19 @@ it("keeps the time of an exit to the nanosecond", () =>
     assert.deepEqual(readJournal(bundle), journal);
   }));
 
+it("takes one that is damaged for none", () =>
+  withBundle((bundle) => {
+    const text = JSON.stringify(journal, (_, value) => (typeof value === "bigint" ? String(value) : value));
+    const damaged = ["", "{", "null", "[]", text.slice(0, 40), text.replace("unix:///s", "s")];
+    const fields = { phase: "done", api: 4, init: 7, shim: null, exit: { pid: 1, status: "0", at: "1" }, address: "" };
+    for (const [name, value] of Object.entries(fields))
+      damaged.push(JSON.stringify({ ...JSON.parse(text), [name]: value }));
+    for (const written of damaged) {
+      writeFileSync(join(bundle, "berth.json"), written);
+      assert.equal(readJournal(bundle), null, written);
+    }
+  }));
+
 it("reads the milliseconds of version 0.1", () =>
   withBundle((bundle) => {
     writeFileSync(

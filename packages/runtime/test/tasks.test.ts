@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isAlreadyExists, isNotFound, kindOf, systemClock, unknownError } from "@berth/base";
@@ -329,6 +329,40 @@ describe("a task", () => {
     assert.deepEqual(bundlesOf(host), ["well", "well"]);
   });
 
+  it("is stopped although its shim is stuck: asked, killed, and ended by force", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("stuck");
+    const task = await create(runtime, "stuck");
+    for (const method of ["kill", "state", "wait"] as const) shim.hangs.add(method);
+    assert.equal((await task.stop({ signal: 15, graceMs: 20 }, never)).status, 137);
+    assert.equal(shim.calls.filter((name) => name === "kill").length, 2);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("is stopped although its shim answers and does nothing", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const idle = await host.container("idle");
+    const task = await create(runtime, "idle");
+    assert.equal((await task.stop({ signal: 15, graceMs: 20 }, never)).status, 137);
+    assert.equal(idle.calls.filter((name) => name === "kill").length, 2);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("is not killed where it ends in its grace, and thaws for the signal", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    shim.status = "paused";
+    const stopping = task.stop({ signal: 15, graceMs: 60_000 }, never);
+    while (!shim.calls.includes("resume")) await new Promise((resolve) => setImmediate(resolve));
+    shim.exit(3);
+    assert.equal((await stopping).status, 3);
+    assert.equal(shim.calls.filter((name) => name === "kill").length, 1);
+  });
+
   it("is asked again at once when its shim goes on, and nobody waits twice for one that does not", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open({ timeouts: { state: 100, call: 60_000 } });
@@ -569,6 +603,72 @@ describe("reconnect", () => {
     await runtime.reconnect();
     assert.ok(shim.calls.includes("shutdown"));
     assert.deepEqual(bundlesOf(host), []);
+  });
+
+  const damages: [what: string, damage: (bundle: string) => void][] = [
+    ["is empty", (bundle) => writeFileSync(join(bundle, "berth.json"), "")],
+    ["is garbage", (bundle) => writeFileSync(join(bundle, "berth.json"), "\0\xff{")],
+    ["is missing", (bundle) => rmSync(join(bundle, "berth.json"))],
+    [
+      "names a socket that is not there",
+      (bundle) => {
+        const path = join(bundle, "berth.json");
+        writeFileSync(path, readFileSync(path, "utf8").replace(/unix:[^"]*/, "unix:///nowhere/s"));
+      },
+    ],
+  ];
+  for (const [what, damage] of damages)
+    it(`keeps a container whose journal ${what}`, async () => {
+      await using host = await openFakeHost();
+      const first = await host.open();
+      await host.container("web");
+      const { bundle } = await create(first, "web");
+      await first.close();
+      damage(bundle);
+      const runtime = await host.open();
+      await runtime.reconnect();
+      assert.equal((await runtime.tasks.get(NS, "web").state("")).status, "created");
+      assert.deepEqual(host.commands("web"), ["start"]);
+      assert.equal(JSON.parse(readFileSync(join(bundle, "berth.json"), "utf8")).phase, "created");
+    });
+
+  it("cleans up with the shim's command where a damaged bundle leads to no shim", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    const shim = await host.container("web");
+    const { bundle } = await create(first, "web");
+    await first.close();
+    shim.die();
+    host.onDelete("web", { pid: shim.pid, exitStatus: 137, exitedAt: systemClock.now() });
+    for (const name of ["berth.json", "bootstrap.json"]) writeFileSync(join(bundle, name), "{");
+    writeFileSync(join(bundle, "init.pid"), String(shim.pid));
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    await runtime.reconnect();
+    assert.deepEqual(
+      heard.exits().map(({ exitStatus }) => exitStatus),
+      [137],
+    );
+    assert.deepEqual(host.commands("web"), ["start", "delete"]);
+    assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("says nothing of a container whose bundle cannot be read, until it can", async () => {
+    await using host = await openFakeHost();
+    const first = await host.open();
+    await host.container("web");
+    const { bundle } = await create(first, "web");
+    await first.close();
+    const path = join(bundle, "berth.json");
+    renameSync(path, `${path}.kept`);
+    mkdirSync(path);
+    const runtime = await host.open({ timeouts: { load: 20 } });
+    const all = runtime.reconnect();
+    assert.deepEqual((await runtime.tasks.list(NS)).undecided, ["web"]);
+    rmSync(path, { recursive: true });
+    renameSync(`${path}.kept`, path);
+    await all;
+    assert.equal((await runtime.tasks.get(NS, "web").state("")).status, "created");
   });
 
   it("takes over a bundle of containerd's, and removes an empty one and what is left of others", async () => {

@@ -117,6 +117,13 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
       signals.push(signal);
       if (signal === 9) end(137);
     },
+    async stop({ signal }) {
+      signals.push(signal);
+      // It ignores what can be ignored.
+      if (ended === null && signal !== 9) signals.push(9);
+      if (ended === null) end(137);
+      return await exit.promise;
+    },
     async exec(options) {
       execs.push(new TextDecoder().decode(options.spec?.value));
     },
