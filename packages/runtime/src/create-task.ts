@@ -12,6 +12,7 @@ import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
 import { recoverJournal } from "./recover-journal.ts";
 import { type Attempt, rollBack } from "./roll-back.ts";
+import { checkRootLinks } from "./root-links.ts";
 import { withRuncRoot } from "./runc-root.ts";
 import { asContainerdSays } from "./shim-error.ts";
 import { createShimLink, type ShimLink } from "./shim-link.ts";
@@ -25,6 +26,7 @@ export async function createTask(context: Context, namespace: string, options: C
   using _name = context.registry.reserve(namespace, options.id);
   const container = context.containers.get({ namespace, lease: "" }, options.id);
   const shim = context.resolveShim(options.runtimePath !== "" ? options.runtimePath : container.runtime.name);
+  checkRootLinks(container.spec, options.rootfs);
   const attempt: Attempt = {
     bundle: bundleOf(context.layout, namespace, options.id),
     journal: null,

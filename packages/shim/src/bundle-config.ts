@@ -1,4 +1,6 @@
 // The few things that a shim needs to know of config.json (OCI runtime specification).
+import { plainPaths } from "@berth/base";
+
 export interface BundleConfig {
   /** Containers with the same group share one shim; empty: a shim of its own. */
   readonly group: string;
@@ -6,6 +8,10 @@ export interface BundleConfig {
   readonly privatePids: boolean;
   /** Whether its cgroup is written as systemd's: `system.slice:docker:ID`. */
   readonly systemdCgroup: boolean;
+  /** Of the root file system, absolute or in the bundle; empty if it is not given. */
+  readonly root: string;
+  /** Paths in it that the runtime follows from the host. */
+  readonly plainPaths: readonly string[];
 }
 
 /** First match wins (containerd's runc shim). */
@@ -20,11 +26,14 @@ export function parseBundleConfig(text: string): BundleConfig {
   const annotations = membersOf(spec.annotations);
   const group = groupAnnotations.map((key) => annotations[key]).find((value) => typeof value === "string");
   const { namespaces, cgroupsPath } = membersOf(spec.linux);
+  const { path } = membersOf(spec.root);
   const pids = (Array.isArray(namespaces) ? namespaces : []).map(membersOf).find(({ type }) => type === "pid");
   return {
     group: typeof group === "string" ? group : "",
     privatePids: pids !== undefined && !pids.path,
     systemdCgroup: typeof cgroupsPath === "string" && /^[^/:]+\.slice:[^/:]*:[^/:]+$/.test(cgroupsPath),
+    root: typeof path === "string" ? path : "",
+    plainPaths: plainPaths(spec),
   };
 }
 

@@ -14,7 +14,9 @@ import { followExit } from "./exits.ts";
 import type { Keeper } from "./keeper.ts";
 import { followOom } from "./oom.ts";
 import { openStdio } from "./open-stdio.ts";
+import { joinPath } from "./paths.ts";
 import { createProcess } from "./process.ts";
+import { checkRootLinks } from "./root-links.ts";
 import { mountRootfs, unmountAll } from "./rootfs.ts";
 
 /** Makes the container, up to its init waiting to be started. Nothing of it is left where this fails. */
@@ -80,6 +82,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
   mountRootfs(bundle.rootfs, request.rootfs);
   let made = false;
   try {
+    checkRootLinks(config.root.startsWith("/") ? config.root : joinPath(bundle.path, config.root), config.plainPaths);
     init.stdio = await openStdio(keeper, container, init);
     if (checkpoint === "") {
       await (await container.runc()).create({
@@ -129,12 +132,14 @@ export function readPid(path: string): number {
 
 type InitConfig = Omit<BundleConfig, "group">;
 
+const noConfig: InitConfig = { privatePids: false, systemdCgroup: false, root: "rootfs", plainPaths: [] };
+
 function configOf(bundle: Bundle): InitConfig {
   try {
     return readBundleConfig(bundle);
   } catch (error) {
     // The runtime says better what is wrong with it. Should it take it all the same, no namespace can be counted on.
-    if (isCode(error, "ENOENT") || error instanceof SyntaxError) return { privatePids: false, systemdCgroup: false };
+    if (isCode(error, "ENOENT") || error instanceof SyntaxError) return noConfig;
     throw unknownError(`${bundle.config} is not a container specification: ${messageOf(error)}: unknown`);
   }
 }

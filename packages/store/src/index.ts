@@ -1,4 +1,4 @@
 export { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 export { openStore, type SharingPolicy, type StoreOptions } from "./open-store.ts";
-export { readFileInSnapshot } from "./read-file.ts";
+export { readFileInSnapshot, readLinkInSnapshot } from "./read-file.ts";
 export * from "./types.ts";

@@ -43,6 +43,20 @@ export function readFileInSnapshot(directories: readonly string[], path: string,
   }
 }
 
+/** What the symbolic link at a path of a snapshot says; null if there is none. Links above it are not followed. */
+export function readLinkInSnapshot(directories: readonly string[], path: string): string | null {
+  let place: Place = directories;
+  let isLink = false;
+  for (const part of partsOf(path)) {
+    const found = lookup(place, part);
+    if (found === null) return null;
+    place = found.place;
+    isLink = found.stat.isSymbolicLink();
+  }
+  const [top] = place;
+  return isLink && top !== undefined ? readlinkSync(top) : null;
+}
+
 /** The path on the host of the regular file that the path leads to. */
 function resolve(root: Place, path: string): string | null {
   if (path.includes("\0")) throw invalidArgument(`path ${JSON.stringify(path)} has a zero byte`);

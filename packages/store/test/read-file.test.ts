@@ -4,11 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { it } from "node:test";
-import { readFileInSnapshot } from "@berth/store";
+import { readFileInSnapshot, readLinkInSnapshot } from "@berth/store";
 import { fails } from "./support.ts";
 
 /** Layers, topmost first: path to text; `-> x` is a link, `whiteout` a whiteout. */
-function layered(...layers: Record<string, string>[]): Disposable & { read(path: string): Promise<string | null> } {
+function layered(
+  ...layers: Record<string, string>[]
+): Disposable & { read(path: string): Promise<string | null>; link(path: string): string | null } {
   const top = mkdtempSync(join(tmpdir(), "berth-layers-"));
   const directories = layers.map((files, i) => {
     const directory = join(top, String(i));
@@ -28,6 +30,7 @@ function layered(...layers: Record<string, string>[]): Disposable & { read(path:
       const bytes = await readFileInSnapshot(directories, path, 100);
       return bytes && Buffer.from(bytes).toString();
     },
+    link: (path) => readLinkInSnapshot(directories, path),
     [Symbol.dispose]: () => rmSync(top, { recursive: true }),
   };
 }
@@ -54,6 +57,16 @@ it("links are followed inside the root only", async () => {
   assert.equal(await tree.read("/../../etc/passwd"), "root");
   assert.equal(await tree.read("/loop"), null);
   assert.equal(await tree.read("/host"), null);
+});
+
+it("a link says what it says, and is found in the topmost layer only", () => {
+  using tree = layered(
+    { a: "-> top", d: "whiteout", "e/x": "" },
+    { a: "-> low", d: "-> hidden", e: "-> under", l: "-> /x" },
+  );
+  assert.equal(tree.link("/a"), "top");
+  assert.equal(tree.link("/l"), "/x");
+  for (const none of ["/d", "/e", "/e/x", "/none", "/a/b", "/"]) assert.equal(tree.link(none), null, none);
 });
 
 it("a file hides a directory below, and a directory a file", async () => {

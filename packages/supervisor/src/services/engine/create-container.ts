@@ -4,9 +4,11 @@ import {
   BerthError,
   checkId,
   checkLabels,
+  checkPlainPaths,
   isNotFound,
   messageOf,
   normalizeReference,
+  plainPaths,
 } from "@berth/base";
 import type { ResolvedImage } from "@berth/images";
 import { packAny, topics, typeUrls } from "@berth/proto";
@@ -14,7 +16,7 @@ import type { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
-import type { AnyValue, Scope, Snapshotter, Store } from "@berth/store";
+import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter, type Store } from "@berth/store";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
@@ -63,6 +65,9 @@ export async function createContainer(
   if (made.status === "rejected") throw made.reason;
   if (staged === null) throw (stage as PromiseRejectedResult).reason;
   const spec = made.value;
+  // At the task it would be refused as well; here nothing is left of it.
+  const layers = snapshots.directories(call, chainId);
+  checkPlainPaths(plainPaths(spec), (path) => readLinkInSnapshot(layers, path));
   const { StopSignal } = image.config.config;
   const record = store.transaction(() => {
     staged.commit();
