@@ -21,8 +21,8 @@ export const leftOut = process.env.BERTH_LONG
   : "only with BERTH_LONG";
 
 /** The directory of a release's files; makes it where it is not there. Nothing may be written there. */
-export const rootOf = (release: Release): string =>
-  execFileSync(join(top, "scripts/debian-root"), [release], { encoding: "utf8" }).trim();
+export const rootOf = (release: Release, packages: readonly string[] = []): string =>
+  execFileSync(join(top, "scripts/debian-root"), [release, ...packages], { encoding: "utf8" }).trim();
 
 export interface Outcome {
   readonly code: number;
@@ -30,16 +30,24 @@ export interface Outcome {
   readonly stderr: string;
 }
 
+/** A release's files as a root of their own, with this machine's devices and cgroups, in a mount namespace. */
+export interface Surroundings extends AsyncDisposable {
+  /** The same inside and outside, and what is mounted below it is seen on both sides. */
+  readonly dir: string;
+  /** argv that runs a program of the release in its own surroundings. */
+  inside(...argv: string[]): string[];
+  /** argv that runs a program of this machine in the surroundings' mount namespace. */
+  beside(...argv: string[]): string[];
+}
+
 export interface OldOrNew extends AsyncDisposable {
   readonly version: string;
-  /** The same inside and outside. */
   readonly dir: string;
   readonly state: string;
   readonly address: string;
   readonly namespace: string;
   log(): string;
-  /** argv that runs a program of the release in its own surroundings. */
-  inside(...argv: string[]): string[];
+  inside: Surroundings["inside"];
   /** Its own ctr, in our namespace. */
   ctr(...args: string[]): Promise<Outcome>;
   end(signal?: NodeJS.Signals): Promise<void>;
@@ -52,27 +60,37 @@ const path = `${programs}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbi
 
 let made = 0;
 
-/** Makes the surroundings and starts the release's containerd in them. */
-export async function startRelease(release: Release): Promise<OldOrNew> {
+/** `packages` are installed beside the release's containerd and runc. */
+export async function surroundingsOf(release: Release, packages: readonly string[] = []): Promise<Surroundings> {
   const dir = mkdtempSync("/run/berth-gen-");
   const root = join(dir, "fs");
+  for (const name of ["upper", "work", "fs"]) mkdirSync(join(dir, name));
+  const script = [mountAll, "sh", dir, rootOf(release, packages), dirname(shimBinary)];
+  // Kept open by a process, so that a daemon can be started again in the same mounts.
+  const holder = spawn("unshare", ["--mount", "--propagation", "private", "sh", "-euc", ...script], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  await once(holder.stdout, "data");
+  const beside = (...argv: string[]) => ["nsenter", `--target=${holder.pid}`, "--mount", "--", ...argv];
+  return {
+    dir,
+    beside,
+    inside: (...argv) => beside("chroot", root, "env", `PATH=${path}`, ...argv),
+    async [Symbol.asyncDispose]() {
+      // Its mounts go with the last process that has them.
+      holder.stdin.end();
+      await removeLeftovers(dir);
+    },
+  };
+}
+
+/** Makes the surroundings and starts the release's containerd in them. */
+export async function startRelease(release: Release): Promise<OldOrNew> {
+  await using undo = new AsyncDisposableStack();
+  const { dir, inside } = undo.use(await surroundingsOf(release));
   const namespace = `gen-${process.pid}-${++made}`;
   const state = join(dir, "state");
   const address = join(dir, "c.sock");
-  for (const name of ["upper", "work", "fs"]) mkdirSync(join(dir, name));
-  // Kept open by a process, so that a daemon can be started again in the same mounts.
-  const holder = spawn(
-    "unshare",
-    ["--mount", "--propagation", "private", "sh", "-euc", mountAll, "sh", dir, rootOf(release), dirname(shimBinary)],
-    {
-      stdio: ["pipe", "pipe", "inherit"],
-    },
-  );
-  await once(holder.stdout, "data");
-  const inside = (...argv: string[]) => [
-    ...["nsenter", `--target=${holder.pid}`, "--mount", "--", "chroot", root, "env", `PATH=${path}`],
-    ...argv,
-  ];
   const ctr = (...args: string[]): Promise<Outcome> => {
     const [file = "", ...rest] = inside("ctr", "--address", address, "--namespace", namespace, ...args);
     return run(file, rest, { maxBuffer: 16 << 20 }).then(
@@ -95,20 +113,11 @@ export async function startRelease(release: Release): Promise<OldOrNew> {
       if (code !== 0) throw new Error(stderr);
     },
   });
-  const stop = async () => {
-    await daemon.end("SIGTERM");
-    // Its mounts go with the last process that has them.
-    holder.stdin.end();
-    await removeLeftovers(dir);
-    await removeCgroups(namespace);
-  };
-  try {
-    await daemon.start();
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+  undo.defer(() => removeCgroups(namespace));
+  undo.defer(() => daemon.end("SIGTERM"));
+  await daemon.start();
   const version = /Server:\s+Version:\s+(\S+)/.exec((await ctr("version")).stdout)?.[1] ?? "";
+  const owned = undo.move();
   return {
     version,
     dir,
@@ -120,15 +129,22 @@ export async function startRelease(release: Release): Promise<OldOrNew> {
     ctr,
     end: daemon.end,
     start: daemon.start,
-    [Symbol.asyncDispose]: stop,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
 
-/** An overlay keeps the release's files as they are; containerd's own overlays need another file system below them. */
+/**
+ * An overlay keeps the release's files as they are; containerd's own overlays need another file system below them.
+ * The directory is shared with the inside, but pivot_root(2) wants a root whose parent is not.
+ */
 const mountAll = `
+mount --bind "$1" "$1"
+mount --make-shared "$1"
+mount --bind "$1/fs" "$1/fs"
+mount --make-private "$1/fs"
 mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/fs"
 cd "$1/fs"
-mkdir -p berth "./$1"
+mkdir -p berth
 mount -t tmpfs run run
 mkdir -p "./$1"
 mount --bind "$1" "./$1"
