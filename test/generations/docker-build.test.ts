@@ -96,7 +96,10 @@ for (const below of ["containerd", "berthd"] as const)
 
     it("keeps its images there", async () => {
       assert.match(await docker("info", "--format", "{{json .DriverStatus}}"), /io\.containerd\.snapshotter\.v1/);
-      assert.equal(await docker("run", "--rm", "--pull=never", "--network=none", "busybox:test", "echo", "hello"), "hello");
+      assert.equal(
+        await docker("run", "--rm", "--pull=never", "--network=none", "busybox:test", "echo", "hello"),
+        "hello",
+      );
     });
 
     it("builds two stages with a cache, and runs what was built", async () => {
