@@ -4,8 +4,11 @@ import type { Any } from "@berth/proto/google/protobuf";
 import { eventField } from "./event-field.ts";
 import type { Envelope, Exchange } from "./types.ts";
 
-/** Events that a subscriber may leave unread before it is cut off. */
+/** Events that a subscriber may leave unread before it is cut off, and their bytes. */
 export const QUEUE_LIMIT = 16_384;
+const QUEUE_BYTES = 32 << 20;
+/** Bytes that all subscribers may leave unread, before the one that has most is cut off. */
+const ALL_QUEUES_BYTES = 128 << 20;
 
 export interface ExchangeOptions {
   readonly clock: Clock;
@@ -13,10 +16,13 @@ export interface ExchangeOptions {
   /** Looks at each event before anybody gets it; false drops it. */
   readonly admit?: (envelope: Envelope) => boolean;
   readonly queueLimit?: number;
+  readonly queueBytes?: number;
+  readonly allQueuesBytes?: number;
 }
 
 export function createExchange(options: ExchangeOptions): Exchange {
   const { clock, log, admit = () => true, queueLimit = QUEUE_LIMIT } = options;
+  const { queueBytes = QUEUE_BYTES, allQueuesBytes = ALL_QUEUES_BYTES } = options;
   const subscribers = new Set<Subscriber>();
   const knownTopics = new Set<string>();
 
@@ -30,6 +36,17 @@ export function createExchange(options: ExchangeOptions): Exchange {
   const deliver = (envelope: Envelope) => {
     if (!admit(envelope)) return;
     for (const subscriber of subscribers) subscriber.offer(envelope);
+    relieve();
+  };
+  /** Few subscribers have anything unread, so that most of the time this adds up zeros. */
+  const relieve = () => {
+    let total = 0;
+    let fullest: Subscriber | null = null;
+    for (const subscriber of subscribers) {
+      total += subscriber.unreadBytes;
+      if (subscriber.unreadBytes > (fullest?.unreadBytes ?? 0)) fullest = subscriber;
+    }
+    if (total > allQueuesBytes) fullest?.cutOff();
   };
 
   return {
@@ -49,8 +66,9 @@ export function createExchange(options: ExchangeOptions): Exchange {
       const subscriber: Subscriber = createSubscriber({
         wants: (envelope) => matches((fieldpath) => eventField(envelope, fieldpath)),
         limit: queueLimit,
+        limitBytes: queueBytes,
         onEnd: () => subscribers.delete(subscriber),
-        onOverflow: () => log.warn("a subscriber that does not read its events was cut off", { count: queueLimit }),
+        onOverflow: (count) => log.warn("a subscriber that does not read its events was cut off", { count }),
       });
       if (signal.aborted) subscriber.end();
       else {
@@ -73,20 +91,29 @@ interface Subscriber {
   offer(envelope: Envelope): void;
   /** No more events; those in the queue are dropped. */
   end(): void;
+  /** For one that does not read. */
+  cutOff(): void;
+  readonly unreadBytes: number;
   readonly events: AsyncIterable<Envelope>;
 }
 
 interface SubscriberOptions {
   wants(envelope: Envelope): boolean;
   readonly limit: number;
+  readonly limitBytes: number;
   onEnd(): void;
-  onOverflow(): void;
+  onOverflow(unread: number): void;
 }
 
-function createSubscriber({ wants, limit, onEnd, onOverflow }: SubscriberOptions): Subscriber {
-  let queue: Envelope[] = [];
+/** What an event costs beyond its bytes. */
+const OVERHEAD = 256;
+const bytesOf = ({ event }: Envelope): number => event.value.length + OVERHEAD;
+
+function createSubscriber({ wants, limit, limitBytes, onEnd, onOverflow }: SubscriberOptions): Subscriber {
+  let queue: (Envelope | undefined)[] = [];
   // Index of the next one: shift() of a long array copies it.
   let head = 0;
+  let unreadBytes = 0;
   let ended = false;
   let failure: Error | null = null;
   let waiting: PromiseWithResolvers<IteratorResult<Envelope>>[] = [];
@@ -97,6 +124,7 @@ function createSubscriber({ wants, limit, onEnd, onOverflow }: SubscriberOptions
     failure = error;
     queue = [];
     head = 0;
+    unreadBytes = 0;
     onEnd();
     const reads = waiting;
     waiting = [];
@@ -110,7 +138,10 @@ function createSubscriber({ wants, limit, onEnd, onOverflow }: SubscriberOptions
   const next = (): Promise<IteratorResult<Envelope>> => {
     const value = queue[head];
     if (value !== undefined) {
+      // What was read must not be kept until the array is cut.
+      queue[head] = undefined;
       head++;
+      unreadBytes -= bytesOf(value);
       if (head === queue.length || head >= 1024) {
         queue = queue.slice(head);
         head = 0;
@@ -122,20 +153,33 @@ function createSubscriber({ wants, limit, onEnd, onOverflow }: SubscriberOptions
     else waiting.push(read);
     return read.promise;
   };
+  const cutOff = () => {
+    const unread = queue.length - head;
+    onOverflow(unread);
+    stop(
+      resourceExhausted(`the subscriber has left ${unread} events unread and was cut off: subscribe again, then list`),
+    );
+  };
   return {
     offer(envelope) {
       if (!wants(envelope)) return;
       const read = waiting.shift();
-      if (read !== undefined) read.resolve({ done: false, value: envelope });
-      else if (queue.length - head < limit) queue.push(envelope);
-      else {
-        onOverflow();
-        stop(
-          resourceExhausted(
-            `the subscriber has left ${limit} events unread and was cut off: subscribe again, then list`,
-          ),
-        );
+      if (read !== undefined) {
+        read.resolve({ done: false, value: envelope });
+        return;
       }
+      // One event of any size has its place.
+      const isFull = queue.length - head >= limit || (unreadBytes > 0 && unreadBytes + bytesOf(envelope) > limitBytes);
+      if (isFull) {
+        cutOff();
+        return;
+      }
+      queue.push(envelope);
+      unreadBytes += bytesOf(envelope);
+    },
+    cutOff,
+    get unreadBytes() {
+      return unreadBytes;
     },
     end: () => stop(null),
     events: {

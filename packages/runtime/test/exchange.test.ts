@@ -8,8 +8,8 @@ import { createExchange, type Envelope } from "../src/index.ts";
 
 const never = new AbortController().signal;
 const oom = packAny(TaskOOM, { containerId: "web" });
-const open = (queueLimit?: number) =>
-  createExchange({ clock: systemClock, log: silent, ...(queueLimit !== undefined && { queueLimit }) });
+const open = (limits: { queueLimit?: number; queueBytes?: number; allQueuesBytes?: number } = {}) =>
+  createExchange({ clock: systemClock, log: silent, ...limits });
 
 describe("the exchange", () => {
   it("gives each event to everybody who listens, in order, from the moment of subscribing", async () => {
@@ -52,8 +52,34 @@ describe("the exchange", () => {
     assert.equal((await events.next()).done, true);
   });
 
+  const big = { typeUrl: "x.Big", value: new Uint8Array(1 << 20) };
+  const isCutOff = (error: unknown) => kindOf(error) === "resource-exhausted";
+
+  it("cuts off a subscriber that leaves too many bytes unread, but gives it one event of any size", async () => {
+    const exchange = open({ queueBytes: 2.5 * (1 << 20) });
+    const events = exchange.subscribe([], never)[Symbol.asyncIterator]();
+    exchange.publish("ns", "/a/b", { typeUrl: "x.Big", value: new Uint8Array(4 << 20) });
+    assert.equal((await events.next()).value?.event.value.length, 4 << 20);
+    for (let round = 0; round < 3; round++) {
+      for (let count = 0; count < 2; count++) exchange.publish("ns", "/a/b", big);
+      for (let count = 0; count < 2; count++) assert.equal((await events.next()).done, false);
+    }
+    for (let count = 0; count < 3; count++) exchange.publish("ns", "/a/b", big);
+    await assert.rejects(events.next(), isCutOff);
+  });
+
+  it("cuts off the subscriber that has most unread when all together have too much", async () => {
+    const exchange = open({ allQueuesBytes: 4.5 * (1 << 20) });
+    const few = exchange.subscribe(['topic=="/few/big"'], never)[Symbol.asyncIterator]();
+    const many = exchange.subscribe([], never)[Symbol.asyncIterator]();
+    exchange.publish("ns", "/few/big", big);
+    for (let count = 0; count < 3; count++) exchange.publish("ns", "/many/big", big);
+    await assert.rejects(many.next(), isCutOff);
+    assert.equal((await few.next()).value?.topic, "/few/big");
+  });
+
   it("cuts off a subscriber that does not read, and no other", async () => {
-    const exchange = open(3);
+    const exchange = open({ queueLimit: 3 });
     const lazy = exchange.subscribe([], never)[Symbol.asyncIterator]();
     const keen = exchange.subscribe([], never)[Symbol.asyncIterator]();
     for (let count = 0; count < 5; count++) {

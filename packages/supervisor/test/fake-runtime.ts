@@ -130,9 +130,11 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
     wait: (_execId, signal) =>
       Promise.race([
         exit.promise,
-        new Promise<never>((_, reject) =>
-          signal.addEventListener("abort", () => reject(new BerthError("canceled", "canceled")), { once: true }),
-        ),
+        new Promise<never>((_, reject) => {
+          const cancel = () => reject(new BerthError("canceled", "canceled"));
+          signal.addEventListener("abort", cancel, { once: true });
+          if (signal.aborted) cancel();
+        }),
       ]),
     async deleteExec() {
       return { pid, status: 0, at: systemClock.now() };

@@ -19,6 +19,8 @@ export interface Harness extends AsyncDisposable {
   readonly store: Store;
   readonly runtime: FakeRuntime;
   readonly root: string;
+  /** What berthd says to its services when it begins to stop. */
+  stop(): void;
   client<S extends { readonly typeName: string; readonly methods: object }>(service: S): Client<S>;
 }
 
@@ -26,6 +28,7 @@ export async function startHarness(): Promise<Harness> {
   const root = await mkdtemp(join(tmpdir(), "berth-services-"));
   const store = await openStore({ root, clock: systemClock, log: silent, gc: { startupDelayMs: 3_600_000 } });
   const runtime = fakeRuntime();
+  const stopping = new AbortController();
   const transport = memoryTransport(
     registrations({
       store,
@@ -37,6 +40,7 @@ export async function startHarness(): Promise<Harness> {
       uuid: "00000000-0000-4000-8000-000000000000",
       build: { version: "1.2.3", revision: "abc" },
       defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
+      stopping: stopping.signal,
       checkRuntime: (name) => {
         if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);
       },
@@ -47,6 +51,7 @@ export async function startHarness(): Promise<Harness> {
     store,
     runtime,
     root,
+    stop: () => stopping.abort(),
     client: (service) => clientOf(service, transport),
     async [Symbol.asyncDispose]() {
       await store.close();

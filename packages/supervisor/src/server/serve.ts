@@ -53,6 +53,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
   const ttrpcAddress = ttrpcAddressOf(config);
   const ownDirectory = dirname(program);
   const clock = systemClock;
+  const stopping = new AbortController();
 
   await using undo = new AsyncDisposableStack();
   // Before anything is touched: a second berthd at the same address must leave the first one's things alone.
@@ -119,6 +120,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     build: { version, revision },
     defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
     checkRuntime: resolveShim,
+    stopping: stopping.signal,
   });
 
   const grpc = await serveGrpc(address, services, config.grpc, log);
@@ -131,6 +133,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
   const owned = undo.move();
   return {
     async stop() {
+      stopping.abort();
       await Promise.all([grpc.stop(GRACE), ttrpc.stop(GRACE)]);
       await owned.disposeAsync();
       await reconnecting;

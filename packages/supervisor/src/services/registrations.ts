@@ -22,6 +22,7 @@ import type { Store } from "@berth/store";
 import { containersService } from "./containers.ts";
 import { contentService } from "./content.ts";
 import { diffService } from "./diff.ts";
+import { endAtStop } from "./end-at-stop.ts";
 import { engineService } from "./engine.ts";
 import { eventsService, ttrpcEventsService } from "./events.ts";
 import { healthService } from "./health.ts";
@@ -47,10 +48,12 @@ export interface ServiceNeeds {
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
   /** Throws a sentence for a runtime that is not installed. */
   readonly checkRuntime: (name: string) => void;
+  /** Aborted when berthd begins to stop. */
+  readonly stopping: AbortSignal;
 }
 
 export function registrations(needs: ServiceNeeds): Registration[] {
-  const { store, runtime, images, differ, clock, root, uuid, build, defaults, checkRuntime } = needs;
+  const { store, runtime, images, differ, clock, root, uuid, build, defaults, checkRuntime, stopping } = needs;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -67,15 +70,26 @@ export function registrations(needs: ServiceNeeds): Registration[] {
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name), events })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
-    register(Tasks, tasksService({ runtime, containers, content, differ, clock })),
-    register(Events, eventsService({ events })),
+    endAtStop(register(Tasks, tasksService({ runtime, containers, content, differ, clock })), ["wait"], stopping),
+    endAtStop(register(Events, eventsService({ events })), ["subscribe"], stopping),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows })),
-    register(
-      Engine,
-      engineService({ store, runtime, images, logs: join(root, "io.berth.engine.v1", "logs"), checkRuntime, defaults }),
+    endAtStop(
+      register(
+        Engine,
+        engineService({
+          store,
+          runtime,
+          images,
+          logs: join(root, "io.berth.engine.v1", "logs"),
+          checkRuntime,
+          defaults,
+        }),
+      ),
+      ["readLogs"],
+      stopping,
     ),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));
-  return [...list, register(Health, healthService({ names }))];
+  return [...list, endAtStop(register(Health, healthService({ names })), ["watch"], stopping)];
 }
