@@ -1,6 +1,8 @@
 import type { Clock, Labels, Log } from "@berth/base";
 import type { BootSession } from "./boot.ts";
 import type { Database } from "./database.ts";
+import type { Quarantine } from "./quarantine.ts";
+import type { Removals } from "./removals.ts";
 
 /** What the parts of the store share. */
 export interface Core {
@@ -13,6 +15,10 @@ export interface Core {
   readonly session: BootSession;
   /** Whether a blob of one namespace may be had by another that names its digest. */
   readonly sharingPolicy: "shared" | "isolated";
+  /** Every file of a record that is deleted goes through it. */
+  readonly removals: Removals;
+  /** For what the start finds and nothing explains. */
+  readonly quarantine: Quarantine;
   /** Tells the collector's scheduler; call it inside the transaction. */
   changed(kind: "mutation" | "deletion"): void;
 }

@@ -1,9 +1,11 @@
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
-import { failedPrecondition, unavailable } from "@berth/base";
+import { pathToFileURL } from "node:url";
+import { dataLoss, failedPrecondition, messageOf, unavailable } from "@berth/base";
 import { checkpointPages, openDiskRoom, roomFor } from "./disk-room.ts";
 import { noSpace, spaceOf } from "./full-disk.ts";
+import { RECOVER } from "./root/inspect-root.ts";
 import { migrations } from "./schema.ts";
 import { keepLogRoom, takeLogRoom } from "./wal-room.ts";
 
@@ -24,6 +26,9 @@ export interface Database {
   transaction<T>(change: () => T, effect?: Effect): T;
   /** Called once the outermost transaction is durable; at once outside of one; never where it is rolled back. */
   afterCommit(then: () => void): void;
+  /** From now on `stamp` is called in each outermost transaction that changes anything, `committed` once it is durable. */
+  witness(witness: Witness): void;
+  found(): FoundDatabase;
   /** Gives room that was kept back to what frees more. False where there is none. */
   release(): boolean;
   /** Takes the room for later removals back, where the disk has plenty. */
@@ -31,10 +36,54 @@ export interface Database {
   close(): void;
 }
 
+/** Takes part in every commit. */
+export interface Witness {
+  stamp(): void;
+  committed(): void;
+}
+
+/** A database as it was found, before anything is written to it. */
+export interface FoundDatabase {
+  /** False for one that was just made, or whose making was cut off. */
+  readonly hasSchema: boolean;
+  /** Of the table meta; empty where it has none. */
+  value(key: string): string;
+  /** What SQLite finds wrong with the whole file; null for nothing. Takes a time that grows with it. */
+  damage(): string | null;
+}
+
 // Result codes of SQLite (https://sqlite.org/rescode.html).
 const SQLITE_BUSY = 5;
 const SQLITE_IOERR = 10;
+const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_NOTADB = 26;
+/** Milliseconds that a predecessor has which is just closing. */
+const TIMEOUT = 2000;
+
+/**
+ * Has `check` look at a database that is there, log and all, and changes nothing: a connection that may write would
+ * write the log back when it is closed. Throws resource-exhausted on a full disk, for a log takes some kilobytes to read.
+ */
+export function inspectDatabase<T>(path: string, root: string, check: (found: FoundDatabase) => T): T {
+  // Without a log there is nothing to wait for and nothing to make (https://sqlite.org/uri.html, "immutable").
+  const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  const url = pathToFileURL(path);
+  if (!hasLog) url.searchParams.set("immutable", "1");
+  // The index of the log, which those that may write keep in their memory; one that may not leaves it behind.
+  const hadIndex = existsSync(`${path}-shm`);
+  try {
+    const db = new DatabaseSync(url, { readOnly: true, timeout: TIMEOUT });
+    try {
+      return check(foundIn(db));
+    } finally {
+      db.close();
+      if (!hadIndex) rmSync(`${path}-shm`, { force: true });
+    }
+  } catch (error) {
+    throw translate(error, path, root, roomFor(root));
+  }
+}
 
 /**
  * Opens the database, made where absent, and brings its schema up to date. One that is up to date is not written to, so
@@ -44,8 +93,8 @@ export function openDatabase(path: string, root: string): Database {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   takeLogRoom(path);
   const bytes = roomFor(root);
-  // The timeout bridges a predecessor that is just closing; two daemons on one root are refused by the lock below.
-  const db = new DatabaseSync(path, { timeout: 2000 });
+  // Two daemons on one root are refused by the lock below.
+  const db = new DatabaseSync(path, { timeout: TIMEOUT });
   const statements = new Map<string, StatementSync>();
   const prepared = (sql: string): StatementSync => {
     const known = statements.get(sql);
@@ -74,6 +123,8 @@ export function openDatabase(path: string, root: string): Database {
   const room = translated(() => openDiskRoom(db, path, root));
 
   let depth = 0;
+  let isDirty = false;
+  let witness: Witness | null = null;
   let waiting: (() => void)[] = [];
 
   function attempt<T>(change: () => T): T {
@@ -82,9 +133,11 @@ export function openDatabase(path: string, root: string): Database {
     const pending = waiting.length;
     translated(() => db.exec(outermost ? "BEGIN IMMEDIATE" : `SAVEPOINT s${level}`));
     depth = level + 1;
+    if (outermost) isDirty = false;
     try {
       const result = change();
       if (result instanceof Promise) throw new TypeError("a transaction must not be asynchronous");
+      if (outermost && isDirty) witness?.stamp();
       translated(() => db.exec(outermost ? "COMMIT" : `RELEASE s${level}`));
       return result;
     } catch (error) {
@@ -130,10 +183,15 @@ export function openDatabase(path: string, root: string): Database {
         for (const row of rows) withNumbers(row);
         return rows as T[];
       }),
-    run: (sql, ...params) => translated(() => Number(prepared(sql).run(...params).changes)),
+    run(sql, ...params) {
+      const changes = translated(() => Number(prepared(sql).run(...params).changes));
+      if (changes > 0) isDirty = true;
+      return changes;
+    },
     transaction(change, effect = "adds") {
       if (depth > 0) return attempt(change);
       const result = outermost(change, effect);
+      if (isDirty) witness?.committed();
       const callbacks = waiting;
       waiting = [];
       for (const then of callbacks) then();
@@ -143,6 +201,10 @@ export function openDatabase(path: string, root: string): Database {
       if (depth === 0) then();
       else waiting.push(then);
     },
+    witness(one) {
+      witness = one;
+    },
+    found: () => foundIn(db),
     release: () => room.release(),
     refill: () => translated(() => room.refill()),
     close() {
@@ -160,6 +222,19 @@ function withNumbers<T>(row: Record<string, SQLOutputValue>): T {
       row[column] = Number(value);
   }
   return row as T;
+}
+
+function foundIn(db: DatabaseSync): FoundDatabase {
+  const hasSchema = versionOf(db) > 0;
+  const select = hasSchema ? db.prepare("SELECT value FROM meta WHERE key = ?") : null;
+  return {
+    hasSchema,
+    value: (key) => (select?.get(key) as { value: string } | undefined)?.value ?? "",
+    damage() {
+      const { quick_check } = db.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+      return quick_check === "ok" ? null : quick_check.replaceAll("\n", "; ");
+    },
+  };
 }
 
 const versionOf = (db: DatabaseSync): number =>
@@ -191,5 +266,9 @@ function translate(error: unknown, path: string, root: string, room: number): un
     return noSpace(root, "for the records", error);
   if (primary === SQLITE_BUSY)
     return unavailable(`${path} is in use by another process: stop that one, or use another root`, { cause: error });
+  if (primary === SQLITE_CORRUPT || primary === SQLITE_NOTADB)
+    return dataLoss(`the database ${path} is damaged (${messageOf(error)}): stop berthd and ${RECOVER}`, {
+      cause: error,
+    });
   return error;
 }

@@ -1,5 +1,4 @@
-import { mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { readdirSync } from "node:fs";
 import { type Clock, invalidArgument, type Log } from "@berth/base";
 import { bootId, openBootSession } from "./boot.ts";
 import { containerStore } from "./containers.ts";
@@ -8,13 +7,16 @@ import { openIngests } from "./content/ingests.ts";
 import { openContentLayout } from "./content/layout.ts";
 import { contentStore } from "./content/store.ts";
 import type { Core } from "./core.ts";
-import { type Database, openDatabase } from "./database.ts";
+import type { Database } from "./database.ts";
 import { type ScheduledCollector, startCollector } from "./gc/collector.ts";
 import { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 import { sweep } from "./gc/sweep.ts";
 import { imageStore } from "./images.ts";
 import { leaseStore } from "./leases.ts";
 import { namespaceStore } from "./namespaces.ts";
+import { openQuarantine } from "./quarantine.ts";
+import { openRemovals } from "./removals.ts";
+import { type ClaimedRoot, claimPlaces } from "./root/claim.ts";
 import type { LayerLayout } from "./snapshots/layer-layout.ts";
 import { nativeLayout } from "./snapshots/native.ts";
 import { overlayLayout } from "./snapshots/overlay.ts";
@@ -27,36 +29,46 @@ import type { Store } from "./types.ts";
 export type SharingPolicy = "shared" | "isolated";
 
 export interface StoreOptions {
-  /** Directory that everything is kept under; made (0711) where it is absent. One process at a time. */
+  /**
+   * Directory that everything is kept under; made (0711) where it is absent. One process at a time. One that is
+   * neither empty nor berth's is refused.
+   */
   readonly root: string;
+  /** Directory of what is volatile, which must be this root's too; null where the caller has none. */
+  readonly state?: string | null;
+  /** Paths of the caller's own (sockets) that may lie in one of the two. */
+  readonly others?: readonly string[];
   readonly clock: Clock;
   readonly log: Log;
   /** What differs from the default schedule of the collector. */
   readonly gc?: Partial<GcSchedule>;
   /** Default: shared. */
   readonly sharingPolicy?: SharingPolicy;
+  /** Milliseconds that things of unknown origin are kept. Default: a week. */
+  readonly quarantineMs?: number;
 }
+
+const WEEK = 7 * 24 * 3_600_000;
 
 /**
  * Opens what is kept under a root, or begins it. What a crash left half done is put right before this resolves;
- * files that nobody knows are deleted in the background. Throws unavailable where another process has the root.
+ * files that nothing explains are put aside. Throws unavailable where another process has the root, one sentence
+ * where it is not berth's or not what it was.
  */
-export async function openStore({ root, clock, log, gc, sharingPolicy = "shared" }: StoreOptions): Promise<Store> {
-  mkdirSync(root, { recursive: true, mode: 0o711 });
-  const db = openDatabase(join(root, "io.berth.metadata.v1.sqlite", "meta.db"), root);
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const { root, state = null, others = [], log } = options;
+  const claimed = claimPlaces({ root, state, others }, log);
   try {
-    return await assemble(db, { root, clock, log, gc: { ...defaultGcSchedule, ...gc }, sharingPolicy });
+    return await assemble(claimed, options);
   } catch (error) {
-    db.close();
+    claimed.close();
     throw error;
   }
 }
 
-async function assemble(
-  db: Database,
-  options: Required<Omit<StoreOptions, "gc">> & { gc: GcSchedule },
-): Promise<Store> {
-  const { root, clock, log, gc, sharingPolicy } = options;
+async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<Store> {
+  const { root, clock, log, gc, sharingPolicy = "shared", quarantineMs = WEEK } = options;
+  const { db } = claimed;
   const boot = bootId();
   const session = openBootSession(db, boot);
   if (session.suspects > 0)
@@ -64,7 +76,9 @@ async function assemble(
 
   let collector: ScheduledCollector | null = null;
   const changed: Core["changed"] = (kind) => db.afterCommit(() => collector?.changed(kind));
-  const core: Core = { db, clock, log, root, boot, session, sharingPolicy, changed };
+  const removals = openRemovals(db, root);
+  const quarantine = openQuarantine({ root, keepMs: quarantineMs, clock, log });
+  const core: Core = { db, clock, log, root, boot, session, sharingPolicy, removals, quarantine, changed };
 
   const layout = openContentLayout(root);
   const contentTrash = openTrash(layout.trash, core);
@@ -77,11 +91,19 @@ async function assemble(
   const snapshotters = new Map<string, LocalSnapshotter>();
   for (const one of layouts) snapshotters.set(one.name, openSnapshotter(core, one, numbers));
 
+  removals.clear();
+  quarantine.tell();
+
   const emptied = async (): Promise<void> => {
-    await Promise.all([contentTrash.empty(), ...[...snapshotters.values()].map(({ trash }) => trash.empty())]);
+    const trashes = [contentTrash, ...[...snapshotters.values()].map(({ trash }) => trash), quarantine];
+    await Promise.all(trashes.map((trash) => trash.empty()));
     db.refill();
   };
-  const collecting = startCollector(gc, log, () => sweep({ core, blobs, ingests, snapshotters }), emptied);
+  const collect = () => {
+    quarantine.expire();
+    return sweep({ core, blobs, ingests, snapshotters });
+  };
+  const collecting = startCollector({ ...defaultGcSchedule, ...gc }, log, collect, emptied);
   collector = collecting;
 
   let closed: Promise<void> | null = null;
@@ -90,7 +112,7 @@ async function assemble(
       await collecting[Symbol.asyncDispose]();
       await emptied();
       session.end();
-      db.close();
+      claimed.close();
     })();
     return closed;
   };

@@ -63,4 +63,8 @@ export const migrations: readonly string[] = [
   UPDATE snapshots SET created_at = created_at * 1000000, updated_at = updated_at * 1000000;
   UPDATE leases SET created_at = created_at * 1000000;
   `,
+  `
+  -- Files and directories below the root whose records a transaction has deleted and that are to be deleted after it.
+  CREATE TABLE removals (path TEXT PRIMARY KEY) WITHOUT ROWID;
+  `,
 ];

@@ -1,9 +1,20 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { it } from "node:test";
-import { digestOf, fails, put, scope, temporaryStore } from "./support.ts";
+import { digestOf, fails, put, recordingLog, scope, temporaryStore } from "./support.ts";
 
 const other = { namespace: "other", lease: "" };
 
@@ -132,12 +143,49 @@ it("a blob whose file has vanished is reported once and can be fetched again", a
   assert.equal(await put(temporary.store, "gone"), digest);
 });
 
-it("files that nobody knows go when the store is opened", async () => {
-  await using temporary = await temporaryStore();
+it("files that nothing explains are put aside with one warning, and deleted after their time", async () => {
+  let now = BigInt(Date.parse("2030-01-01T12:00:00Z")) * 1_000_000n;
+  const { log, lines } = recordingLog();
+  await using temporary = await temporaryStore({ clock: { now: () => now }, log });
   const top = join(temporary.root, "io.containerd.content.v1.content");
   writeFileSync(join(top, "blobs/sha256", "f".repeat(64)), "orphan");
-  writeFileSync(join(top, "ingest/orphan"), "");
-  await temporary.reopen();
+  writeFileSync(join(top, "blobs/sha256/README"), "of somebody");
+  mkdirSync(join(top, "ingest/orphan"));
+  const store = await temporary.reopen();
   assert.deepEqual(readdirSync(join(top, "blobs/sha256")), []);
   assert.deepEqual(readdirSync(join(top, "ingest")), []);
+  const batch = join(temporary.root, "io.berth.quarantine.v1/20300101T120000.000Z");
+  assert.equal(readFileSync(join(batch, "blobs", "f".repeat(64)), "utf8"), "orphan");
+  assert.ok(existsSync(join(batch, "ingests/orphan")));
+  const warnings = lines.filter(({ level }) => level === "warn");
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0]?.sentence ?? "", /^the disk had 2 blobs, 1 ingests that the database does not know/);
+
+  now += (7n * 24n * 3_600_000n - 1n) * 1_000_000n;
+  await store.collector.collect();
+  assert.ok(existsSync(batch), "a week is not over");
+  now += 1_000_000n;
+  await store.collector.collect();
+  assert.ok(!existsSync(batch));
+});
+
+it("a removal that a crash cut off is finished by the next start, and is no surprise to it", async () => {
+  const { log, lines } = recordingLog();
+  await using temporary = await temporaryStore({ log });
+  const { content, collector } = temporary.store;
+  const digest = await put(temporary.store, "to go");
+  const path = content.path(scope, digest);
+  const kept = `${path}.kept`;
+  linkSync(path, kept);
+  content.delete(scope, digest);
+  await collector.collect();
+  await temporary.store.close();
+  // As if the process had died between the transaction and the file.
+  renameSync(kept, path);
+  await temporary.reopen();
+  assert.deepEqual(readdirSync(join(temporary.root, "io.containerd.content.v1.content/blobs/sha256")), []);
+  assert.deepEqual(
+    lines.filter(({ level }) => level === "warn"),
+    [],
+  );
 });

@@ -85,7 +85,7 @@ it("of two that prepare the same key at once one wins, and the other leaves noth
   assert.equal(readdirSync(directory).length, 1);
 });
 
-it("directories that nobody knows go when the store is opened, and numbers are not used again", async () => {
+it("directories that nothing explains are put aside when the store is opened, and numbers are not used again", async () => {
   await using temporary = await temporaryStore();
   const native = temporary.store.snapshotter("native");
   await native.prepare(scope, "kept", "", {});

@@ -3,7 +3,16 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ErrorKind, kindOf, type Labels, messageOf, silent, systemClock } from "@berth/base";
+import {
+  type ErrorKind,
+  kindOf,
+  type Labels,
+  type Log,
+  type LogFields,
+  messageOf,
+  silent,
+  systemClock,
+} from "@berth/base";
 import { openStore, type Scope, type Store, type StoreOptions } from "@berth/store";
 
 export const scope: Scope = { namespace: "test", lease: "" };
@@ -37,6 +46,31 @@ export async function temporaryStore(options: Partial<StoreOptions> = {}): Promi
       rmSync(root, { recursive: true, force: true });
     },
   };
+}
+
+export interface LogLine {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly sentence: string;
+  readonly fields: LogFields;
+}
+
+/** A log that keeps its lines. */
+export function recordingLog(): { log: Log; lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const over = (fixed: LogFields): Log => {
+    const at =
+      (level: LogLine["level"]) =>
+      (sentence: string, fields: LogFields = {}) =>
+        void lines.push({ level, sentence, fields: { ...fixed, ...fields } });
+    return {
+      debug: at("debug"),
+      info: at("info"),
+      warn: at("warn"),
+      error: at("error"),
+      with: (more) => over({ ...fixed, ...more }),
+    };
+  };
+  return { log: over({}), lines };
 }
 
 export const digestOf = (bytes: string | Uint8Array): string =>

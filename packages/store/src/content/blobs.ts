@@ -24,17 +24,17 @@ export interface Blobs {
 }
 
 export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blobs {
-  const { db, log, boot, session, changed } = core;
+  const { db, log, boot, session, changed, removals, quarantine } = core;
   const held = new Map<string, number>();
-  removeUnknown();
+  putAsideUnknown();
 
   function lost(digest: string, why: string): Error {
     db.transaction(() => {
       db.run("DELETE FROM content WHERE digest = ?", digest);
       db.run("DELETE FROM blobs WHERE digest = ?", digest);
+      if (!held.has(digest)) removals.add(layout.blob(digest), trash);
       changed("deletion");
     }, "frees");
-    if (!held.has(digest)) trash.take(layout.blob(digest));
     log.error("a blob is damaged and was removed", { digest });
     return dataLoss(`content ${digest} is damaged (${why}) and was removed: fetch it again`);
   }
@@ -53,10 +53,13 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
     return path;
   }
 
-  function removeUnknown(): void {
+  function putAsideUnknown(): void {
     const known = new Set(db.all<{ digest: string }>("SELECT digest FROM blobs").map(({ digest }) => digest));
     for (const name of readdirSync(layout.blobs)) {
-      if (!known.has(`sha256:${name}`)) trash.take(join(layout.blobs, name));
+      if (known.has(`sha256:${name}`)) continue;
+      const path = join(layout.blobs, name);
+      if (removals.has(path)) trash.take(path);
+      else quarantine.take("blobs", path, name);
     }
   }
 
@@ -84,7 +87,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
       for (const { digest } of orphans) {
         if (held.has(digest)) continue;
         db.run("DELETE FROM blobs WHERE digest = ?", digest);
-        db.afterCommit(() => trash.take(layout.blob(digest)));
+        removals.add(layout.blob(digest), trash);
       }
     },
     verified,

@@ -46,8 +46,8 @@ export interface Ingests {
 }
 
 export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, trash: Trash): Ingests {
-  const { db, clock, changed } = core;
-  removeUnknown();
+  const { db, clock, changed, removals, quarantine } = core;
+  putAsideUnknown();
   /** Open writers by namespace and ref. */
   const writers = new Map<string, OpenWriter>();
   const keyOf = (namespace: string, ref: string): string => `${namespace}/${ref}`;
@@ -224,8 +224,8 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
     }
   }
 
-  /** Directories that a crash left behind between the file system and the database. */
-  function removeUnknown(): void {
+  /** Directories without a record; those that a crash left behind are noted. */
+  function putAsideUnknown(): void {
     const known = new Set(
       db
         .all<Row & { namespace: string }>("SELECT namespace, ref FROM ingests")
@@ -233,7 +233,9 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
     );
     for (const name of readdirSync(layout.ingests)) {
       const path = join(layout.ingests, name);
-      if (!known.has(path)) trash.take(path);
+      if (known.has(path)) continue;
+      if (removals.has(path)) trash.take(path);
+      else quarantine.take("ingests", path, name);
     }
   }
 
@@ -244,8 +246,8 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
     db.afterCommit(() => {
       if (writer) writer.aborted = true;
       if (writers.get(key) === writer) writers.delete(key);
-      trash.take(layout.ingest(namespace, ref));
     });
+    removals.add(layout.ingest(namespace, ref), trash);
     return true;
   }
 

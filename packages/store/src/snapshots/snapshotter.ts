@@ -51,9 +51,9 @@ const SELECT = `SELECT s.*, p.name AS parent_name FROM snapshots AS s LEFT JOIN 
 
 /** Snapshots as rows and numbered directories; `numbers` gives numbers that were never used. */
 export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next(): number }): LocalSnapshotter {
-  const { db, clock, changed } = core;
+  const { db, clock, changed, removals, quarantine } = core;
   const trash = openTrash(join(dirname(layout.directory), "removed"), core);
-  removeUnknown();
+  putAsideUnknown();
 
   const find = (namespace: string, key: string): Row | null =>
     db.get<Row>(`${SELECT} AND s.name = ?`, namespace, layout.name, key);
@@ -160,16 +160,19 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     return staged.commit();
   }
 
-  function removeUnknown(): void {
+  function putAsideUnknown(): void {
     const rows = db.all<{ id: number }>("SELECT id FROM snapshots WHERE snapshotter = ?", layout.name);
     const known = new Set(rows.map(({ id }) => String(id)));
     for (const name of readdirSync(layout.directory)) {
-      if (!known.has(name)) trash.take(join(layout.directory, name));
+      if (known.has(name)) continue;
+      const path = join(layout.directory, name);
+      if (removals.has(path)) trash.take(path);
+      else quarantine.take(`snapshots/${layout.name}`, path, name);
     }
   }
 
   function discard(id: number): void {
-    db.afterCommit(() => trash.take(join(layout.directory, String(id))));
+    removals.add(join(layout.directory, String(id)), trash);
   }
 
   function drop(scope: Scope, key: string): void {

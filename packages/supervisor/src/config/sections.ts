@@ -62,6 +62,10 @@ export const sections = {
     scheduleDelay: duration("schedule_delay", "0ms"),
     startupDelay: duration("startup_delay", "100ms"),
   }),
+  store: table(plugin("io.berth.store.v1"), {
+    /** How long files are kept that a start finds and the database does not know. */
+    quarantine: duration("quarantine", "168h"),
+  }),
   metadata: table(plugin("io.containerd.metadata.v1.bolt"), {
     contentSharingPolicy: choice("content_sharing_policy", "shared", ["shared", "isolated"]),
   }),

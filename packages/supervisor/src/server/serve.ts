@@ -1,11 +1,11 @@
 // berthd itself: everything is constructed and joined here, and served until a signal.
 import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
 import { openDiffer, openImages } from "@berth/images";
 import { createShimResolver, openRuntime } from "@berth/runtime";
-import { openStore } from "@berth/store";
+import { inspectPlaces, openStore } from "@berth/store";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
 import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
@@ -56,15 +56,17 @@ async function startDaemon(config: Config, program: string, log: Log) {
   const stopping = new AbortController();
 
   await using undo = new AsyncDisposableStack();
-  // Before anything is touched: a second berthd at the same address must leave the first one's things alone.
+  // Before anything is touched: what is somebody else's stays as it is, and so does a berthd at the same address.
+  const places = { root, state, others: [address, ttrpcAddress] };
+  inspectPlaces(places);
   await claimSocket(address);
   await claimSocket(ttrpcAddress);
-  await mkdir(state, { recursive: true, mode: 0o711 });
   const store = undo.use(
     await openStore({
-      root,
+      ...places,
       clock,
       log,
+      quarantineMs: config.store.quarantine,
       sharingPolicy: config.metadata.contentSharingPolicy,
       gc: {
         pauseThreshold: config.gc.pauseThreshold,

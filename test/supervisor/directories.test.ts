@@ -1,0 +1,70 @@
+// What berthd does with directories that are not its own.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { it } from "node:test";
+import { promisify } from "node:util";
+import { berthdPath, startBerthd } from "../support/berthd.ts";
+import { hasContainerd, startContainerd } from "../support/containerd.ts";
+import { writeBusyboxImage } from "../support/image.ts";
+
+const run = promisify(execFile);
+
+const treeOf = (top: string): string[] =>
+  readdirSync(top, { recursive: true, encoding: "utf8" })
+    .map((path) => `${path} ${lstatSync(join(top, path)).ino}`)
+    .sort();
+
+const refusalOf = (...args: string[]): Promise<string> =>
+  run(berthdPath, args, { timeout: 20_000 }).then(
+    () => assert.fail("berthd should not have served"),
+    ({ stderr, code }: { stderr: string; code: number }) => {
+      assert.equal(code, 1, stderr);
+      return stderr;
+    },
+  );
+
+it("containerd's directories are refused, whichever of them berthd is given, and containerd goes on", {
+  skip: !hasContainerd(),
+}, async () => {
+  await using containerd = await startContainerd();
+  const own = mkdtempSync("/run/berth-dir-");
+  try {
+    const archive = join(own, "busybox.tar");
+    writeBusyboxImage(archive, { format: "oci", name: "docker.io/library/busybox:latest" });
+    await containerd.ctr("image", "import", archive);
+    await containerd.end("SIGTERM");
+    const config = join(containerd.dir, "config.toml");
+    const before = [treeOf(containerd.root), treeOf(containerd.state)];
+    const said = await refusalOf("--config", config);
+    assert.match(
+      said,
+      /^berthd: root directory \S+ looks like containerd's \(it has io\.containerd\.\S+\): give [^\n]+\n$/m,
+    );
+    const state = await refusalOf("--config", config, "--root", join(own, "root"));
+    assert.match(state, /^berthd: state directory \S+ (looks like containerd's|is not berth's)[^\n]*--state[^\n]*\n$/m);
+    assert.deepEqual([treeOf(containerd.root), treeOf(containerd.state)], before);
+    await containerd.restart();
+    assert.match(await containerd.ctr("image", "ls", "-q"), /busybox/);
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+});
+
+it("a state directory of another berth is refused while that one serves, and after it was killed", async () => {
+  await using one = await startBerthd();
+  const own = mkdtempSync("/run/berth-dir-");
+  const args = ["--root", join(own, "root"), "--state", one.state, "--address", join(own, "b.sock")];
+  try {
+    for (const ended of [false, true]) {
+      if (ended) await one.end();
+      assert.match(await refusalOf(...args), /^berthd: state directory \S+ belongs to another berth than root/);
+      assert.deepEqual(readdirSync(own), []);
+    }
+    await one.restart();
+    await one.ctr("version");
+  } finally {
+    rmSync(own, { recursive: true, force: true });
+  }
+});
