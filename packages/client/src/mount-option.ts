@@ -41,12 +41,18 @@ export function parseMount(given: string, cwd: string): Init<Mount> {
   if (target === "") throw new UsageError("target is missing: target=PATH");
   checkTarget(target);
   const options = parts.options === undefined ? [] : parts.options.split(":").filter((option) => option !== "");
-  if (parts.readonly === "true" || parts.readonly === "1") options.push("ro");
+  if (isYes(parts.readonly)) options.push("ro");
   if (type === "bind") {
     if (source === "") throw new UsageError("source is missing: source=PATH");
     return bind(absolute(source, cwd), target, options);
   }
   return { type, source: source === "" ? type : source, destination: target, options };
+}
+
+function isYes(given: string | undefined): boolean {
+  if (given === undefined || given === "false" || given === "0") return false;
+  if (given === "true" || given === "1") return true;
+  throw new UsageError(`readonly is ${JSON.stringify(given)}: write readonly, readonly=true or readonly=false`);
 }
 
 function bind(source: string, destination: string, options: readonly string[]): Init<Mount> {

@@ -29,7 +29,9 @@ export const runOptions = {
   privileged: flag("give it every capability and device"),
   "cap-add": list("add a capability", { value: "NAME" }),
   "cap-drop": list("take a capability away", { value: "NAME" }),
-  "security-opt": list("no-new-privileges=false, seccomp=unconfined or seccomp=FILE", { value: "OPTION" }),
+  "security-opt": list("no-new-privileges=false, seccomp=FILE or unconfined, apparmor=, systempaths=", {
+    value: "OPTION",
+  }),
   runtime: text("the shim: a name like io.containerd.runc.v2, or a path", { value: "NAME" }),
   "runtime-binary": text("the OCI runtime, by name or path [runc]", { value: "FILE" }),
   snapshotter: text("what holds the root file system", { value: "NAME" }),

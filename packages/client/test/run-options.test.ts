@@ -76,12 +76,14 @@ describe("mounts", () => {
       options: ["size=64m", "mode=700"],
     });
     assert.deepEqual(parseMount("src=/a,target=/b,ro", "/").options, ["rbind", "ro"]);
+    assert.deepEqual(parseMount("src=/a,target=/b,readonly=false", "/").options, ["rbind"]);
   });
 
   it("what is wrong is named", () => {
     fails(/"\/a" is no SOURCE:TARGET/, () => parseVolume("/a", "/"));
     fails(/target "b" must be a full path/, () => parseVolume("/a:b", "/"));
     fails(/"sorce" is unknown/, () => parseMount("sorce=/a", "/"));
+    fails(/readonly is "yes": write readonly/, () => parseMount("src=/a,target=/b,readonly=yes", "/"));
     fails(/target is missing/, () => parseMount("type=tmpfs", "/"));
     fails(/source is missing/, () => parseMount("target=/b", "/"));
   });

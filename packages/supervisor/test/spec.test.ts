@@ -3,10 +3,8 @@ import { describe, it } from "node:test";
 import { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { capabilitiesOfMask, changeCapabilities, defaultCapabilities } from "../src/spec/capabilities.ts";
 import { mergeEnvironment } from "../src/spec/environment.ts";
-import { findUser } from "../src/spec/find-user.ts";
 import { makeSpec } from "../src/spec/make-spec.ts";
 import { defaultSeccomp } from "../src/spec/seccomp-profile.ts";
-import { parseSecurityOptions } from "../src/spec/security-opt.ts";
 import { parseSignal } from "../src/spec/signals.ts";
 
 const passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:44:web:/srv:/bin/sh\n7:x:70:70::/seven:/bin/sh\n";
@@ -32,42 +30,6 @@ const make = (options: Partial<CreateContainerRequest>) =>
     read,
   });
 
-describe("a user in the image", () => {
-  const table: [string, number, number, number[], string][] = [
-    ["", 0, 0, [0], "/root"],
-    ["root", 0, 0, [0], "/root"],
-    ["web", 33, 44, [44, 50, 4], "/srv"],
-    ["33", 33, 44, [44, 50, 4], "/srv"],
-    ["web:staff", 33, 50, [50], "/srv"],
-    ["web:7", 33, 7, [7], "/srv"],
-    ["1234", 1234, 0, [0], "/"],
-    ["1234:staff", 1234, 50, [50], "/"],
-    ["7", 70, 70, [70], "/seven"],
-    [":staff", 0, 50, [50], "/root"],
-  ];
-  for (const [wanted, uid, gid, additionalGids, home] of table)
-    it(`${JSON.stringify(wanted)} is ${uid}:${gid}`, async () => {
-      assert.deepEqual(await findUser(wanted, "img", read), { user: { uid, gid, additionalGids }, home });
-    });
-
-  for (const [wanted, words] of [
-    ["nobody", /user "nobody" is not in \/etc\/passwd of image img/],
-    ["web:none", /group "none" is not in \/etc\/group of image img/],
-    ["a:b:c", /user "a:b:c" is invalid/],
-    ["4294967295", /user "4294967295" is not in/],
-    ["-1", /user "-1" is not in/],
-  ] as const)
-    it(`${wanted} is refused in one sentence`, async () => {
-      await assert.rejects(findUser(wanted, "img", read), { kind: "invalid-argument", message: words });
-    });
-
-  it("an image without passwd still has root and numbers", async () => {
-    const none = async () => null;
-    assert.equal((await findUser("", "img", none)).user.uid, 0);
-    assert.equal((await findUser("5:6", "img", none)).user.gid, 6);
-  });
-});
-
 describe("the environment", () => {
   it("later layers win in the place of the earlier, and PATH is always there", () => {
     assert.deepEqual(mergeEnvironment([["A=1", "B=2"], ["A=3"]], false).slice(1), ["A=3", "B=2"]);
@@ -84,6 +46,7 @@ describe("capabilities", () => {
     assert.ok(!change([], ["CAP_MKNOD"]).includes("CAP_MKNOD"));
     assert.deepEqual(change(["CHOWN"], ["ALL"]), ["CAP_CHOWN"]);
     assert.deepEqual(change(["all"], ["all", "CHOWN"]), ["CAP_SYS_ADMIN", "CAP_NET_ADMIN"]);
+    assert.throws(() => change(["CHOWN"], ["cap_chown"]), { message: /CAP_CHOWN is both added and dropped/ });
     assert.throws(() => change(["SYS_FOO"], []), { kind: "invalid-argument" });
   });
   it("are read from the mask of a process", () => {
@@ -121,6 +84,8 @@ describe("the spec", () => {
     assert.deepEqual(resources.memory, { limit: 64 << 20 });
     assert.deepEqual(resources.cpu, { quota: 150_000, period: 100_000 });
     assert.deepEqual(resources.pids, { limit: 9 });
+    assert.equal((await make({ pidsLimit: -1 })).linux.resources.pids, undefined);
+    await assert.rejects(make({ pidsLimit: -2 }), { kind: "invalid-argument" });
   });
 
   it("a mount takes the place of the default one at its destination", async () => {
@@ -128,7 +93,7 @@ describe("the spec", () => {
     const { mounts } = await make({ mounts: [mount] });
     assert.deepEqual(
       mounts.filter((one) => one.destination === "/run"),
-      [{ destination: "/run", type: "bind", source: "/host", options: ["rbind", "ro"] }],
+      [{ destination: "/run", type: "bind", source: "/host", options: ["rbind", "ro", "rro"] }],
     );
   });
 
@@ -136,6 +101,21 @@ describe("the spec", () => {
     const { linux, mounts } = await make({ network: "host" });
     assert.ok(!linux.namespaces.some((namespace) => namespace.type === "network"));
     assert.ok(mounts.some((mount) => mount.destination === "/etc/resolv.conf"));
+  });
+
+  it("obeys security options, or refuses them", async () => {
+    const open = await make({ securityOpt: ["systempaths=unconfined", "no-new-privileges=false"] });
+    assert.deepEqual([open.linux.maskedPaths, open.linux.readonlyPaths], [[], []]);
+    assert.equal(open.process.noNewPrivileges, false);
+    assert.equal((await make({ securityOpt: ["seccomp=unconfined"] })).linux.seccomp, undefined);
+    assert.equal((await make({ securityOpt: ["apparmor=unconfined"] })).process.apparmorProfile, undefined);
+    const rules = [
+      { names: ["mkdir"], action: "SCMP_ACT_ERRNO", excludes: { caps: ["CAP_SYS_ADMIN"] } },
+      { names: ["rmdir"], action: "SCMP_ACT_ERRNO", excludes: { caps: ["CAP_CHOWN"] } },
+    ];
+    const profile = JSON.stringify({ defaultAction: "SCMP_ACT_ALLOW", syscalls: rules });
+    const { seccomp } = (await make({ securityOpt: [`seccomp=${profile}`] })).linux;
+    assert.deepEqual(seccomp?.syscalls, [{ names: ["mkdir"], action: "SCMP_ACT_ERRNO" }]);
   });
 
   it("a terminal brings TERM unless the image has one", async () => {
@@ -174,22 +154,6 @@ describe("the default seccomp profile", () => {
   it("answers clone3 with ENOSYS, so that threads are made with clone", () => {
     const { syscalls } = defaultSeccomp([], "x64");
     assert.equal(syscalls.find((rule) => rule.names.includes("clone3"))?.errnoRet, 38);
-  });
-});
-
-describe("security options", () => {
-  it("are read with = and with :", () => {
-    assert.deepEqual(parseSecurityOptions(["no-new-privileges"]), { noNewPrivileges: true, seccomp: null });
-    assert.equal(parseSecurityOptions(["no-new-privileges=false"]).noNewPrivileges, false);
-    assert.equal(parseSecurityOptions(["seccomp:unconfined"]).seccomp, "unconfined");
-    const profile = JSON.stringify({
-      defaultAction: "SCMP_ACT_ALLOW",
-      syscalls: [{ names: ["mkdir"], action: "SCMP_ACT_ERRNO" }],
-    });
-    const { seccomp } = parseSecurityOptions([`seccomp=${profile}`]);
-    assert.ok(seccomp !== null && seccomp !== "unconfined" && seccomp.syscalls[0]?.names[0] === "mkdir");
-    for (const bad of ["x", "seccomp=", "seccomp={", "seccomp={}", "no-new-privileges=maybe"])
-      assert.throws(() => parseSecurityOptions([bad]), { kind: "invalid-argument" }, bad);
   });
 });
 

@@ -70,7 +70,8 @@ export function capabilitiesOfMask(hex: string): string[] {
   return allCapabilities.filter((_, bit) => ((mask >> BigInt(bit)) & 1n) === 1n);
 }
 
-function named(given: string): string {
+/** `sys_admin` and `CAP_SYS_ADMIN` as the latter. Throws invalid-argument for one that is not known. */
+export function capabilityName(given: string): string {
   const upper = given.toUpperCase();
   const name = upper.startsWith("CAP_") ? upper : `CAP_${upper}`;
   if (!allCapabilities.includes(name))
@@ -78,7 +79,10 @@ function named(given: string): string {
   return name;
 }
 
-/** The start set with capabilities added and dropped; ALL stands for every one in `all`. Dropping ALL comes first. */
+/**
+ * The start set with capabilities added and dropped; ALL stands for every one in `all`. Dropping ALL comes first. Throws
+ * invalid-argument for one that is added and dropped by name.
+ */
 export function changeCapabilities(
   start: readonly string[],
   change: { readonly add: readonly string[]; readonly drop: readonly string[]; readonly all: readonly string[] },
@@ -86,8 +90,12 @@ export function changeCapabilities(
   const isAll = (name: string) => /^(CAP_)?ALL$/i.test(name);
   const set = new Set(change.drop.some(isAll) ? [] : start);
   if (change.add.some(isAll)) for (const name of change.all) set.add(name);
-  const dropped = change.drop.filter((name) => !isAll(name)).map(named);
-  for (const name of change.add.filter((name) => !isAll(name))) set.add(named(name));
+  const dropped = change.drop.filter((name) => !isAll(name)).map(capabilityName);
+  for (const given of change.add.filter((name) => !isAll(name))) {
+    const name = capabilityName(given);
+    if (dropped.includes(name)) throw invalidArgument(`capability ${name} is both added and dropped: do one`);
+    set.add(name);
+  }
   for (const name of dropped) set.delete(name);
   return [...set];
 }

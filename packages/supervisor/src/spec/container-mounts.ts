@@ -1,29 +1,35 @@
+import { posix } from "node:path";
 import { invalidArgument } from "@berth/base";
 import type { Mount } from "@berth/proto/berth/v1";
+import { checkBindOptions, withReadOnlyBelow } from "./mount-options.ts";
 import type { OciMount } from "./oci.ts";
 
 /** A mount that a user asked for. Its target must be absolute, and so must what is bound. */
 export function userMount(mount: Mount): OciMount {
-  const type = mount.type === "" ? "bind" : mount.type;
   const clean = (path: string) => path.startsWith("/") && !path.includes("\0");
   if (!clean(mount.destination))
     throw invalidArgument(`mount destination ${JSON.stringify(mount.destination)} must be an absolute path`);
-  if (type === "bind" && !clean(mount.source))
+  const destination = cleanPath(mount.destination);
+  if (destination === "/") throw invalidArgument("mount destination is the container's root: give a path below it");
+  const isBound = mount.options.some((option) => option === "bind" || option === "rbind");
+  const type = mount.type === "" ? "bind" : mount.type;
+  if (type !== "bind" && !isBound)
+    return { destination, type, source: mount.source === "" ? type : mount.source, options: [...mount.options] };
+  if (!clean(mount.source))
     throw invalidArgument(`mount source ${JSON.stringify(mount.source)} must be an absolute path`);
-  const isBind = type === "bind" && !mount.options.some((option) => option === "bind" || option === "rbind");
-  return {
-    destination: mount.destination,
-    type,
-    source: mount.source === "" ? type : mount.source,
-    options: isBind ? ["rbind", ...mount.options] : [...mount.options],
-  };
+  const options = isBound ? mount.options : ["rbind", ...mount.options];
+  checkBindOptions(options, destination);
+  return { destination, type, source: mount.source, options: withReadOnlyBelow(options) };
 }
 
-/** The mounts with one more, which takes the place of one at the same destination. */
-export const withMount = (mounts: readonly OciMount[], mount: OciMount): OciMount[] => [
-  ...mounts.filter((other) => other.destination !== mount.destination),
-  mount,
-];
+/** The mounts with one more, in the place of one at the same destination, so that what is mounted in it stays there. */
+export function withMount(mounts: readonly OciMount[], mount: OciMount): OciMount[] {
+  const taken = mounts.some((other) => other.destination === mount.destination);
+  return taken ? mounts.map((other) => (other.destination === mount.destination ? mount : other)) : [...mounts, mount];
+}
+
+/** Shortest equivalent of an absolute path, without a slash at its end. */
+const cleanPath = (path: string): string => posix.normalize(path).replace(/(?<=.)\/+$/, "");
 
 /** Name resolution of the host, for containers in the host's network. */
 export const hostNetworkFiles: readonly OciMount[] = ["/etc/resolv.conf", "/etc/hosts"].map((path) => ({

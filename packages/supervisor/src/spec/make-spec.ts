@@ -1,22 +1,19 @@
 // The OCI spec of a container: the default, then what the image says, then what the caller asked for.
-import { readFileSync } from "node:fs";
-import { hostname as hostHostname } from "node:os";
+import { hostname as hostHostname, release } from "node:os";
+import { arch as machine } from "node:process";
 import { invalidArgument } from "@berth/base";
 import type { ImageConfig } from "@berth/images";
 import type { CreateContainerRequest } from "@berth/proto/berth/v1";
-import {
-  allCapabilities,
-  capabilitiesOfMask,
-  capabilitySets,
-  changeCapabilities,
-  defaultCapabilities,
-} from "./capabilities.ts";
+import { checkAppArmor } from "./apparmor.ts";
+import { capabilitySets, changeCapabilities, defaultCapabilities } from "./capabilities.ts";
 import { hostNetworkFiles, userMount, withMount } from "./container-mounts.ts";
 import { defaultSpec } from "./default-spec.ts";
 import { mergeEnvironment } from "./environment.ts";
 import { findUser, type ReadRootFile } from "./find-user.ts";
+import { heldCapabilities } from "./held-capabilities.ts";
 import { hostDevices } from "./host-devices.ts";
 import type { OciSpec } from "./oci.ts";
+import { resolveSeccomp } from "./resolve-seccomp.ts";
 import { defaultSeccomp } from "./seccomp-profile.ts";
 import { parseSecurityOptions } from "./security-opt.ts";
 
@@ -83,7 +80,7 @@ function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: CreateContai
   if (!Number.isFinite(cpus) || cpus < 0 || (cpus > 0 && cpus < 0.01))
     throw invalidArgument(`cpus ${cpus} is invalid: give at least 0.01`);
   if (cpus > 0) resources.cpu = { quota: Math.round(cpus * CPU_PERIOD), period: CPU_PERIOD };
-  if (pidsLimit < 0) throw invalidArgument(`pids limit ${pidsLimit} is invalid: give at least 1`);
+  if (pidsLimit < -1) throw invalidArgument(`pids limit ${pidsLimit} is invalid: give at least 1, or -1 for no limit`);
   if (pidsLimit > 0) resources.pids = { limit: pidsLimit };
 }
 
@@ -96,24 +93,21 @@ async function setPrivileges(spec: OciSpec, options: CreateContainerRequest): Pr
   const capabilities = changeCapabilities(start, change);
   process.capabilities = capabilitySets(capabilities);
   process.noNewPrivileges = security.noNewPrivileges ?? !options.privileged;
-  if (options.privileged) {
+  if (security.apparmor !== null && security.apparmor !== "unconfined")
+    process.apparmorProfile = checkAppArmor(security.apparmor);
+  if (security.openSystemPaths ?? options.privileged) {
     linux.maskedPaths = [];
     linux.readonlyPaths = [];
+  }
+  if (options.privileged) {
     linux.resources.devices = [{ allow: true, access: "rwm" }];
     linux.devices = await hostDevices();
     for (const mount of spec.mounts)
       if (mount.type === "sysfs") mount.options = mount.options.map((option) => (option === "ro" ? "rw" : option));
   }
   if (security.seccomp === "unconfined" || (security.seccomp === null && options.privileged)) return;
-  linux.seccomp = security.seccomp ?? defaultSeccomp(capabilities);
-}
-
-let held: readonly string[] | null = null;
-
-/** What this process could give away; a capability outside its bounding set makes the runtime fail. It never changes. */
-function heldCapabilities(): readonly string[] {
-  if (held !== null) return held;
-  const mask = /^CapBnd:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
-  held = mask === undefined ? allCapabilities : capabilitiesOfMask(mask);
-  return held;
+  linux.seccomp =
+    security.seccomp === null
+      ? defaultSeccomp(capabilities)
+      : resolveSeccomp(security.seccomp, { capabilities, arch: machine, kernel: release() });
 }

@@ -21,8 +21,9 @@ export interface OciProcess {
   env?: string[];
   cwd: string;
   capabilities?: OciCapabilities;
-  rlimits?: { type: string; hard: number; soft: number }[];
+  rlimits?: { type: string; hard: Integer; soft: Integer }[];
   noNewPrivileges?: boolean;
+  apparmorProfile?: string;
 }
 
 export interface OciMount {
@@ -57,24 +58,30 @@ export interface OciResources {
   pids?: { limit: number };
 }
 
+/** Whole numbers of up to 64 bits are bigints beyond 2^53 (exact-json.ts). */
+type Integer = number | bigint;
+
 export interface SeccompArg {
-  index: number;
-  value: number;
-  valueTwo?: number;
+  index: Integer;
+  value: Integer;
+  valueTwo?: Integer;
   op: string;
 }
 
 export interface SeccompRule {
   names: readonly string[];
   action: string;
-  errnoRet?: number;
+  errnoRet?: Integer;
   args?: readonly SeccompArg[];
 }
 
 export interface OciSeccomp {
   defaultAction: string;
-  defaultErrnoRet?: number;
-  architectures: readonly string[];
+  defaultErrnoRet?: Integer;
+  architectures?: readonly string[];
+  flags?: readonly string[];
+  listenerPath?: string;
+  listenerMetadata?: string;
   syscalls: readonly SeccompRule[];
 }
 

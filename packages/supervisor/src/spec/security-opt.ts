@@ -1,56 +1,52 @@
-import { invalidArgument, messageOf } from "@berth/base";
-import type { OciSeccomp } from "./oci.ts";
+import { invalidArgument } from "@berth/base";
+import { readSeccomp, type SeccompProfile } from "./read-seccomp.ts";
 
+/** Each null if nothing was said. */
 export interface SecurityOptions {
-  /** null where nothing was said. */
   readonly noNewPrivileges: boolean | null;
   /** null is the default profile. */
-  readonly seccomp: "unconfined" | OciSeccomp | null;
+  readonly seccomp: "unconfined" | SeccompProfile | null;
+  /** Name of a profile that the kernel has loaded; null and "unconfined" are none. */
+  readonly apparmor: string | null;
+  /** Whether paths of /proc and /sys that are hidden or read-only by default are open. */
+  readonly openSystemPaths: boolean | null;
 }
 
-/** Reads `no-new-privileges[=false]` and `seccomp=unconfined|JSON` (also with a colon); the last of a kind counts. */
+const usage =
+  "use no-new-privileges[=false], seccomp=unconfined, seccomp=PROFILE, apparmor=NAME or systempaths=unconfined";
+
+/** Reads `NAME[=VALUE]`, also with a colon. Throws invalid-argument for what cannot be obeyed, and for one said twice. */
 export function parseSecurityOptions(options: readonly string[]): SecurityOptions {
-  let noNewPrivileges: boolean | null = null;
-  let seccomp: SecurityOptions["seccomp"] = null;
+  const given = new Map<string, string>();
   for (const option of options) {
     const [, key = option, value = ""] = /^([^=:]+)[=:](.*)$/s.exec(option) ?? [];
-    if (key === "no-new-privileges" && ["", "true", "false"].includes(value)) noNewPrivileges = value !== "false";
-    else if (key === "seccomp" && value !== "") seccomp = value === "unconfined" ? value : parseProfile(value);
-    else
-      throw invalidArgument(
-        `security option ${JSON.stringify(option.slice(0, 80))} is not known: use no-new-privileges[=false], seccomp=unconfined or seccomp=PROFILE`,
-      );
+    if (!Object.hasOwn(readers, key)) throw unknownOption(option);
+    if (given.has(key)) throw invalidArgument(`security option ${key} is given twice: give one`);
+    given.set(key, value);
   }
-  return { noNewPrivileges, seccomp };
+  const read = <T>(key: keyof typeof readers, parse: (value: string) => T | undefined): T | null => {
+    const value = given.get(key);
+    if (value === undefined) return null;
+    const parsed = parse(value);
+    if (parsed === undefined) throw unknownOption(`${key}=${value}`);
+    return parsed;
+  };
+  return {
+    noNewPrivileges: read("no-new-privileges", readers["no-new-privileges"]),
+    seccomp: read("seccomp", readers.seccomp),
+    apparmor: read("apparmor", readers.apparmor),
+    openSystemPaths: read("systempaths", readers.systempaths),
+  };
 }
 
-function parseProfile(text: string): OciSeccomp {
-  let profile: unknown;
-  try {
-    profile = JSON.parse(text);
-  } catch (cause) {
-    throw invalidArgument(`seccomp profile is not JSON: ${messageOf(cause)}`, { cause });
-  }
-  const { defaultAction, defaultErrnoRet, architectures, archMap, syscalls } = (profile ?? {}) as {
-    [key: string]: unknown;
-  };
-  if (typeof defaultAction !== "string") throw invalidArgument("seccomp profile has no defaultAction");
-  if (!Array.isArray(syscalls)) throw invalidArgument("seccomp profile has no list of syscalls");
-  for (const rule of syscalls) {
-    if (rule?.includes && Object.keys(rule.includes).length > 0)
-      throw invalidArgument("seccomp profile has conditional rules (includes): give one without");
-  }
-  const listed = Array.isArray(architectures) ? architectures : [];
-  const mapped = Array.isArray(archMap) ? archMap.flatMap((m) => [m.architecture, ...(m.subArchitectures ?? [])]) : [];
-  return {
-    defaultAction,
-    ...(typeof defaultErrnoRet === "number" ? { defaultErrnoRet } : {}),
-    architectures: [...listed, ...mapped].map(String),
-    syscalls: syscalls.map(({ names, action, errnoRet, args }) => ({
-      names,
-      action,
-      ...(typeof errnoRet === "number" ? { errnoRet } : {}),
-      ...(Array.isArray(args) && args.length > 0 ? { args } : {}),
-    })),
-  };
-}
+/** undefined for a value that means nothing. */
+const readers = {
+  "no-new-privileges": (value: string) => (["", "true", "false"].includes(value) ? value !== "false" : undefined),
+  seccomp: (value: string) =>
+    value === "" ? undefined : value === "unconfined" ? ("unconfined" as const) : readSeccomp(value),
+  apparmor: (value: string) => (value === "" ? undefined : value),
+  systempaths: (value: string) => (value === "unconfined" ? true : undefined),
+};
+
+const unknownOption = (option: string) =>
+  invalidArgument(`security option ${JSON.stringify(option.slice(0, 80))} is not known: ${usage}`);

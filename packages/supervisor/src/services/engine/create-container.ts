@@ -17,6 +17,7 @@ import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter, type Store } from "@berth/store";
+import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
@@ -80,7 +81,7 @@ export async function createContainer(
       },
       image: image.image.name,
       runtime: { name: runtimeName, options: runtimeOptions(req.runtimeBinary) },
-      spec: { typeUrl: typeUrls.spec, value: new TextEncoder().encode(JSON.stringify(spec)) },
+      spec: { typeUrl: typeUrls.spec, value: new TextEncoder().encode(stringifyExact(spec)) },
       snapshotter,
       snapshotKey: id,
       extensions: {},

@@ -2,6 +2,7 @@ import { checkId, failedPrecondition } from "@berth/base";
 import { typeUrls } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
+import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeExec } from "../../spec/make-exec.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { randomId } from "./create-container.ts";
@@ -25,7 +26,7 @@ export async function createExec(
     stdin: req.stdin,
     stdout: req.stdout,
     stderr: req.stderr,
-    spec: { typeUrl: typeUrls.process, value: new TextEncoder().encode(JSON.stringify(process)) },
+    spec: { typeUrl: typeUrls.process, value: new TextEncoder().encode(stringifyExact(process)) },
   });
   return { execId };
 }

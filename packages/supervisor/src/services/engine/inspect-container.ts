@@ -4,6 +4,7 @@ import { unpackAny } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import type { ContainerRecord } from "@berth/store";
+import { stringifyExact } from "../../spec/exact-json.ts";
 import { stateOf } from "./list-containers.ts";
 import { type EngineNeeds, logPath, specOf, taskOf } from "./needs.ts";
 
@@ -34,7 +35,7 @@ export async function inspectContainer(needs: EngineNeeds, id: string, call: Cal
     log: hasLog ? log : null,
     spec: record.spec === null ? null : specOf(record),
   };
-  return new TextEncoder().encode(JSON.stringify(value, null, 2));
+  return new TextEncoder().encode(stringifyExact(value, 2));
 }
 
 const timeOf = (instant: Instant | null): string | null => (instant === null ? null : formatInstant(instant));

@@ -3,6 +3,7 @@ import { failedPrecondition, isNotFound } from "@berth/base";
 import type { Images } from "@berth/images";
 import type { Runtime, Task } from "@berth/runtime";
 import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
+import { parseExact } from "../../spec/exact-json.ts";
 import type { ReadRootFile } from "../../spec/find-user.ts";
 import type { OciSpec } from "../../spec/oci.ts";
 
@@ -34,7 +35,7 @@ export const readRootFile =
 
 export function specOf(record: ContainerRecord): OciSpec {
   if (record.spec === null) throw failedPrecondition(`container ${JSON.stringify(record.id)} has no spec`);
-  return JSON.parse(new TextDecoder().decode(record.spec.value)) as OciSpec;
+  return parseExact(new TextDecoder().decode(record.spec.value)) as OciSpec;
 }
 
 /** The container's task, or null where it has none. */
