@@ -1,6 +1,6 @@
 // The real client, supervisor, shim and runtime.
 import assert from "node:assert/strict";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
@@ -47,7 +47,7 @@ async function nothingLeft(): Promise<void> {
   for (let i = 0; i < 100 && shims().length > 0; i++) await delay(20);
   assert.deepEqual(shims(), []);
 }
-const shims = () => processesNaming(berthd.dir).filter(({ command }) => command.includes("shim"));
+const shims = () => processesNaming(berthd.dir).filter(({ command }) => command.includes("containerd-shim"));
 
 describe("berth run", () => {
   it("passes on output, stdin and the exit code, and leaves nothing", async () => {
@@ -177,6 +177,37 @@ describe("a container in the background", () => {
     assert.equal((await berth("logs", "-n", "3", "count")).stdout, "98\n99\n100\n");
     assert.equal((await berth("logs", "count")).stdout, Array.from({ length: 100 }, (_, i) => `${i + 1}\n`).join(""));
     assert.equal((await berth("rm", "count")).code, 0);
+  });
+
+  for (const runtime of ["io.containerd.berth.v2", "/usr/bin/containerd-shim-runc-v2"])
+    it(`its log keeps its limits, tells stdout from stderr, and goes with it (${runtime})`, async () => {
+      const logs = join(berthd.dir, "root/io.berth.engine.v1/logs", testNamespace);
+      const script = "seq 100001 140000; echo to stderr >&2; read forever";
+      const limits = ["--log-opt", "max-size=32k", "--log-opt", "max-file=2"];
+      await berth("run", "-d", "--name", "big", "--runtime", runtime, ...limits, "busybox", "sh", "-c", script);
+      await berth("wait", "big");
+      // Another shim's logging program may read on for a moment when the container has ended.
+      const ended = async () => (await berth("logs", "-n", "2", "big")).stdout.includes("140000\n");
+      for (let i = 0; i < 500 && !(await ended()); i++) await delay(10);
+      const { stdout, stderr } = await berth("logs", "big");
+      assert.equal(stderr, "to stderr\n");
+      const first = Number(/\n(\d+)\n/.exec(stdout)?.[1]);
+      assert.ok(stdout.endsWith(Array.from({ length: 140_001 - first }, (_, i) => `${first + i}\n`).join("")));
+      assert.ok(stdout.length <= 65_536);
+      const files = readdirSync(join(logs, "big"));
+      assert.deepEqual(files.sort(), ["log", "log.1"]);
+      for (const file of files) assert.ok(statSync(join(logs, "big", file)).size <= 32_768);
+      assert.equal((await berth("start", "big")).code, 0);
+      await berth("wait", "big");
+      assert.deepEqual(readdirSync(join(logs, "big")).sort(), ["log", "log.1"]);
+      assert.equal((await berth("rm", "big")).code, 0);
+      assert.deepEqual(readdirSync(logs), []);
+    });
+
+  it("a log that cannot be is refused before anything is made", async () => {
+    for (const option of ["max-size=1", "max-file=0", "max-size=many", "mode=fast"])
+      assert.match((await berth("run", "-d", "--log-opt", option, "busybox", "true")).stderr, /max-(size|file)/);
+    await nothingLeft();
   });
 });
 

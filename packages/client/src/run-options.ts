@@ -32,6 +32,7 @@ export const runOptions = {
   "security-opt": list("no-new-privileges=false, seccomp=FILE or unconfined, apparmor=, systempaths=", {
     value: "OPTION",
   }),
+  "log-opt": list("max-size=10m, of each file of the log (0: no limit), or max-file=3", { value: "NAME=VALUE" }),
   runtime: text("the shim: a name like io.containerd.runc.v2, or a path", { value: "NAME" }),
   "runtime-binary": text("the OCI runtime, by name or path [runc]", { value: "FILE" }),
   snapshotter: text("what holds the root file system", { value: "NAME" }),
@@ -82,6 +83,7 @@ export function containerRequest(
     labels: pairs("--label", values.label),
     annotations: pairs("--annotation", values.annotation),
     network: values.network,
+    logOptions: logOptions(values["log-opt"]),
   };
 }
 
@@ -104,6 +106,14 @@ function pairs(option: string, given: readonly string[]): Record<string, string>
     out[name] = value;
   }
   return out;
+}
+
+/** Sizes become bytes; what else there is, the supervisor knows. */
+function logOptions(given: readonly string[]): Record<string, string> {
+  const options = pairs("--log-opt", given);
+  const size = options["max-size"];
+  if (size !== undefined) options["max-size"] = `${naming("--log-opt max-size", () => parseSize(size))}`;
+  return options;
 }
 
 /** The supervisor takes a profile by its text: files of this side are read here. */

@@ -3,14 +3,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "host.h"
+#include "pump.h"
 
 #define SPLICE_FROM (16 << 10)
 
-// pump.ts has the same list.
-enum state { MORE, EMPTY, FULL, END, SOURCE_ERROR, TARGET_ERROR, NO_SPLICE };
-
-
-static bool result_argument(JSContext *ctx, JSValueConst value, int32_t **result) {
+bool result_argument(JSContext *ctx, JSValueConst value, int32_t **result) {
   uint8_t *bytes;
   size_t length;
   if (!bytes_argument(ctx, value, &bytes, &length)) return false;
@@ -22,17 +19,17 @@ static bool result_argument(JSContext *ctx, JSValueConst value, int32_t **result
   return true;
 }
 
-static bool has_data(int fd) {
+int bytes_waiting(int fd) {
   int count = 0;
-  return ioctl(fd, FIONREAD, &count) == 0 && count > 0;
+  return ioctl(fd, FIONREAD, &count) == 0 ? count : 0;
 }
 
 // splice(2) says EAGAIN, and EPIPE or EIO, without saying which side it means.
 static enum state splice_error(int from, int error) {
   switch (error) {
-    case EAGAIN: return has_data(from) ? FULL : EMPTY;
+    case EAGAIN: return bytes_waiting(from) > 0 ? FULL : EMPTY;
     case EINVAL: case ENOSYS: case ESPIPE: return NO_SPLICE;
-    case EIO: return has_data(from) ? TARGET_ERROR : SOURCE_ERROR;
+    case EIO: return bytes_waiting(from) > 0 ? TARGET_ERROR : SOURCE_ERROR;
     default: return TARGET_ERROR;
   }
 }
@@ -83,8 +80,8 @@ static enum state empty(struct step *step, enum state state) {
 // Whether so much waits that moving pages is better than copying: a page of its own for each short line would fill
 // a pipe of 16 pages with 16 lines.
 static int worth_splicing(const struct step *step) {
-  int count = 0;
-  return step->may_splice && ioctl(step->from, FIONREAD, &count) == 0 && count >= SPLICE_FROM ? count : 0;
+  int count = step->may_splice ? bytes_waiting(step->from) : 0;
+  return count >= SPLICE_FROM ? count : 0;
 }
 
 CALL(call_pumpMove) {

@@ -16,6 +16,15 @@ export {
 } from "./descriptors.ts";
 export { Fd } from "./fd.ts";
 export { readFile, readText, readTextAgain, writeFile, writeFileAtomic } from "./file-contents.ts";
+export {
+  endsWhole,
+  logHead,
+  logSequence,
+  moveToLog,
+  openLogFile,
+  replaceDescriptor,
+  writeToLog,
+} from "./log-file.ts";
 export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
 export { collectGarbage, tidyAfter } from "./memory.ts";
 export { MS, mount, umount } from "./mounts.ts";
@@ -58,7 +67,7 @@ export {
   setsid,
   unshareMounts,
 } from "./process.ts";
-export { Pump, type PumpOptions } from "./pump.ts";
+export { Pump, type PumpOptions, type Sink } from "./pump.ts";
 export { type ExitStatus, type ExitWatch, startReaping, watchPid } from "./reaper.ts";
 export { receiveDescriptor } from "./receive-descriptor.ts";
 export { type RunOptions, type RunResult, run } from "./run.ts";

@@ -142,6 +142,27 @@ declare module "berth:native" {
     pumpDiscard(from: number, max: number): Result;
     waiting(fd: number): Result;
 
+    // log.c
+    /**
+     * As pumpMove, but each piece becomes a record of `stream` in the log. A file does not grow over `limit` bytes (0: no
+     * limit): State.wait before it would.
+     */
+    logMove(
+      from: number,
+      to: number,
+      cap: number,
+      stream: number,
+      limit: number,
+      terminal: boolean,
+      result: Int32Array,
+    ): Uint8Array | null;
+    /** Appends one record, whole or not at all, of at most 64 KiB - 16. */
+    logWrite(fd: number, stream: number, bytes: Uint8Array): Result;
+    /** 1: the file holds nothing behind its head, or ends with a whole record; else 0. */
+    logIsWhole(fd: number): Result;
+    /** Makes `fd` stand for the open file of `by`, which stays open (dup3). */
+    replaceDescriptor(fd: number, by: number): Result;
+
     // terminal.c
     isTerminal(fd: number): boolean;
     /** width + height * 65536 */

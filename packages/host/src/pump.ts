@@ -11,7 +11,7 @@ const CAP = 1 << 20;
 const RETRY_MS = 1000;
 
 /** How a step in C ended (pump.c). */
-const State = { more: 0, empty: 1, full: 2, end: 3, sourceError: 4, targetError: 5 } as const;
+const State = { more: 0, empty: 1, full: 2, end: 3, sourceError: 4, targetError: 5, wait: 6 } as const;
 
 /** Filled by each step: bytes moved, state, errno, whether to splice again. One for all pumps: a step is over when its call returns. */
 const result = /* @__PURE__ */ new Int32Array(4);
@@ -29,6 +29,16 @@ export interface PumpOptions {
    * is tried with the next output, and each second. Default: a gap is silent.
    */
   notice?: (lost: number) => Uint8Array;
+  /** How bytes get to the target; default: as they are. */
+  sink?: Sink;
+}
+
+/** A target that is more than its bytes, like a log of records. Its owner calls `hurry` when it takes bytes again. */
+export interface Sink {
+  /** As pumpMove of pump.c, which has its result too. */
+  move(from: number, to: number, cap: number, result: Int32Array): Uint8Array | null;
+  /** How many bytes were taken, or -errno; -EAGAIN: none for now. */
+  write(to: number, bytes: Uint8Array): number;
 }
 
 /**
@@ -43,6 +53,7 @@ export class Pump implements Disposable {
   readonly #to: Fd;
   readonly #onError: NonNullable<PumpOptions["onError"]>;
   readonly #makeNotice: PumpOptions["notice"];
+  readonly #sink: Sink | undefined;
   readonly #fromIsTerminal: boolean;
   readonly #source: Watch;
   readonly #target: Watch;
@@ -64,6 +75,7 @@ export class Pump implements Disposable {
     this.#to = options.to;
     this.#onError = options.onError ?? (() => "stop");
     this.#makeNotice = options.notice;
+    this.#sink = options.sink;
     setNonblocking(this.#from);
     setNonblocking(this.#to);
     this.#fromIsTerminal = native.isTerminal(this.#from.number);
@@ -114,6 +126,7 @@ export class Pump implements Disposable {
     if (state === State.more) this.#waitFor("either");
     else if (state === State.empty) this.#waitFor("source");
     else if (state === State.full) this.#waitFor("target");
+    else if (state === State.wait) this.#waitFor("neither");
     else if (state === State.end) this.#finish("end");
     else if (state === State.targetError) this.#onTargetError(errno);
     // A pty's master says EIO once the last slave is closed (pty(7) does not, the kernel's tty layer does): its end.
@@ -122,20 +135,28 @@ export class Pump implements Disposable {
   }
 
   #move(): number {
-    this.#leftover = native.pumpMove(this.#from.number, this.#to.number, CAP, this.#splice, result);
+    const from = this.#from.number;
+    const to = this.#to.number;
+    this.#leftover = this.#sink
+      ? this.#sink.move(from, to, CAP, result)
+      : native.pumpMove(from, to, CAP, this.#splice, result);
     this.#moved += result[0] as number;
     this.#splice = result[3] === 1;
     return result[1] as number;
   }
 
+  #write(bytes: Uint8Array): number {
+    const to = this.#to.number;
+    const count = this.#sink ? this.#sink.write(to, bytes) : native.write(to, bytes);
+    if (count === -EAGAIN) this.#waitFor(this.#sink ? "neither" : "target");
+    return count;
+  }
+
   /** Writes what an earlier step could not; true when nothing is left of it. */
   #flushLeftover(): boolean {
     while (this.#leftover !== null) {
-      const count = native.write(this.#to.number, this.#leftover);
-      if (count === -EAGAIN) {
-        this.#waitFor("target");
-        return false;
-      }
+      const count = this.#write(this.#leftover);
+      if (count === -EAGAIN) return false;
       if (count < 0) {
         this.#onTargetError(-count);
         return false;
@@ -154,11 +175,8 @@ export class Pump implements Disposable {
       this.#noticeCovers = this.#unsaid;
     }
     for (let begun = this.#noticeCovers === 0; this.#notice !== null; begun = true) {
-      const count = native.write(this.#to.number, this.#notice);
-      if (count === -EAGAIN) {
-        this.#waitFor("target");
-        return false;
-      }
+      const count = this.#write(this.#notice);
+      if (count === -EAGAIN) return false;
       if (count < 0) {
         // More will have been lost by the next time, unless a part of it stands there already.
         if (!begun) this.#notice = null;

@@ -36,6 +36,10 @@ async function carryOut(flags: Flags): Promise<ServerConfig | null> {
   if (flags.info) {
     const { infoCommand } = await import("./info-command.ts");
     await answer(infoCommand(readStdin()));
+  } else if (flags.log !== "") {
+    const { logCommand } = await import("./log-command.ts");
+    const { logAt } = await import("./stdio-target.ts");
+    await logCommand(logAt(flags.log, flags.maxSize, flags.maxFile), createLogger(printError, flags.debug));
   } else if (flags.action === "start") return startCommand(flags, cwd());
   else if (flags.action === "hold") {
     const { holdCommand } = await import("./hold-command.ts");

@@ -12,6 +12,10 @@ export interface Flags {
   readonly socket: string;
   /** Where to listen for those who want to look inside; empty: where -debug says to, at the usual place. */
   readonly debugSocket: string;
+  /** The log to write as a logger; empty: this is no logger. Its limits as given. */
+  readonly log: string;
+  readonly maxSize: string;
+  readonly maxFile: string;
   /** `start`, `delete`, or empty. */
   readonly action: string;
   /** What stands behind the action. */
@@ -26,7 +30,8 @@ const switches: Readonly<Record<string, "debug" | "version" | "info">> = {
 };
 
 /** Flags with a value; those that map to null are accepted and not used. */
-const values: Readonly<Record<string, "namespace" | "id" | "bundle" | "address" | "socket" | "debugSocket" | null>> = {
+type ValueName = "namespace" | "id" | "bundle" | "address" | "socket" | "debugSocket" | "log" | "maxSize" | "maxFile";
+const values: Readonly<Record<string, ValueName | null>> = {
   namespace: "namespace",
   id: "id",
   bundle: "bundle",
@@ -34,6 +39,9 @@ const values: Readonly<Record<string, "namespace" | "id" | "bundle" | "address" 
   socket: "socket",
   "debug-socket": "debugSocket",
   "publish-binary": null,
+  log: "log",
+  "max-size": "maxSize",
+  "max-file": "maxFile",
 };
 
 const truths = ["1", "t", "T", "true", "TRUE", "True"];
@@ -60,6 +68,9 @@ export function parseFlags(args: readonly string[]): Flags {
     address: "",
     socket: "",
     debugSocket: "",
+    log: "",
+    maxSize: "0",
+    maxFile: "1",
     action: "",
     rest: [] as readonly string[],
   };

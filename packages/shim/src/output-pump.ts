@@ -1,6 +1,6 @@
 // Moves one output of a container to its reader, and knows when it has caught up.
 import { type Log, messageOf } from "@berth/base";
-import { type Fd, Pump } from "@berth/host";
+import { type Fd, Pump, type Sink } from "@berth/host";
 
 /** How often a pipe that a grandchild still holds is looked at while an exit waits. */
 const LOOK_MS = 5;
@@ -16,6 +16,10 @@ export interface OutputPump {
    * others who hold the same pipe write meanwhile does not count.
    */
   caughtUp(ms: number): Promise<void>;
+  /** Resolves at the end of the output. */
+  readonly ended: Promise<unknown>;
+  /** Tries again what its sink did not take. */
+  hurry(): void;
   close(): void;
 }
 
@@ -24,13 +28,15 @@ export interface OutputOptions {
   readonly terminal: boolean;
   /** Whether a gap may be written about in the output itself: in a file, not in a client's stream. */
   readonly tellsOfGaps: boolean;
+  /** How bytes get to the target; default: as they are. */
+  readonly sink?: Sink | undefined;
   /** Called just before the descriptors are closed. */
   readonly beforeClose?: () => void;
 }
 
 /** Owns both descriptors, and closes them when the source ends, so that readers see the end. */
 export function startOutputPump(from: Fd, to: Fd, options: OutputOptions): OutputPump {
-  const { log, terminal, tellsOfGaps, beforeClose } = options;
+  const { log, terminal, tellsOfGaps, beforeClose, sink } = options;
   let reason = "";
   let over = false;
   const notice = (lost: number) =>
@@ -45,6 +51,7 @@ export function startOutputPump(from: Fd, to: Fd, options: OutputOptions): Outpu
       return "drop";
     },
     ...(tellsOfGaps ? { notice } : {}),
+    ...(sink ? { sink } : {}),
   });
   const end = () => {
     if (over) return;
@@ -56,6 +63,8 @@ export function startOutputPump(from: Fd, to: Fd, options: OutputOptions): Outpu
   };
   const ended = pump.ended.then(end, end);
   return {
+    ended,
+    hurry: () => pump.hurry(),
     async caughtUp(ms) {
       if (over) return;
       const settled = () => pump.moved + pump.lost;

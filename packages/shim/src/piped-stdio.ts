@@ -1,6 +1,7 @@
 // Stdio over pipes: FIFOs of a client, files, a logger, or nothing.
 import { enlargePipe, type Fd, fchown, pipe } from "@berth/host";
 import { type InputPump, startInputPump } from "./input-pump.ts";
+import type { LogStream } from "./log-output.ts";
 import type { LoggerPipes } from "./logger-pipes.ts";
 import { type OpenOutput, openOutput } from "./output-file.ts";
 import { type OutputPump, startOutputPump } from "./output-pump.ts";
@@ -19,6 +20,7 @@ interface Output {
   readonly inner: Fd;
   readonly outer: Fd;
   readonly to: OpenOutput;
+  readonly log: LogStream | null;
 }
 
 /** Opens everything that the request names; nothing stays open where one of it fails. */
@@ -46,7 +48,7 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
   };
 
   const target = parseOutput(request.stdout);
-  const shared = target.kind === "file" || target.kind === "logger";
+  const shared = target.kind === "file" || target.kind === "logger" || target.kind === "log";
   const errorTarget = shared ? target : parseOutput(request.stderr);
   const input = request.stdin === "" ? null : newPipe("read");
 
@@ -65,17 +67,24 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
     stdout = first.inner;
     stderr = second.inner;
   } else {
-    const output = (of: OutputTarget): Output | null => {
-      if (of.kind !== "path" && of.kind !== "file") return null;
-      const to = openOutput(of);
+    const through = (to: OpenOutput, log: LogStream | null): Output => {
       own(to.fd);
       const ends = newPipe("write");
       enlargePipe(ends.inner, PIPE_BYTES);
       if (to.kind === "fifo") enlargePipe(to.fd, PIPE_BYTES);
-      return { to, ...ends };
+      return { to, log, ...ends };
     };
-    out = output(target);
-    err = output(errorTarget);
+    const output = (of: OutputTarget): Output | null =>
+      of.kind === "path" || of.kind === "file" ? through(openOutput(of), null) : null;
+    if (target.kind === "log") {
+      const { openLogStreams } = await import("./log-output.ts");
+      const streams = await openLogStreams(target, [1, 2], false);
+      for (const { fd } of streams) own(fd);
+      [out = null, err = null] = streams.map((log) => through({ fd: log.fd, kind: "file" }, log));
+    } else {
+      out = output(target);
+      err = output(errorTarget);
+    }
     stdout = out?.inner ?? null;
     stderr = err?.inner ?? null;
   }
@@ -87,15 +96,17 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
     consoleSocket: null,
     async launched() {
       closeAll([input?.inner ?? null, stdout, stderr]);
-      for (const each of [out, err])
-        if (each !== null)
-          pumps.push(
-            startOutputPump(each.outer, each.to.fd, {
-              log: request.log,
-              terminal: false,
-              tellsOfGaps: each.to.kind === "file",
-            }),
-          );
+      for (const each of [out, err]) {
+        if (each === null) continue;
+        const pump = startOutputPump(each.outer, each.to.fd, {
+          log: request.log,
+          terminal: false,
+          tellsOfGaps: each.to.kind === "file",
+          sink: each.log?.sink,
+        });
+        if (each.log !== null) each.log.onChange = pump.hurry;
+        pumps.push(pump);
+      }
       if (input !== null) inputPump = startInputPump(request.stdin, input.outer, false);
     },
     closeStdin: () => inputPump?.release(),

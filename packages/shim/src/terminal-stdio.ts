@@ -2,6 +2,7 @@
 import { BerthError } from "@berth/base";
 import { type Fd, hex, mkdirAll, pipe, randomBytes, receiveDescriptor, removeTree, setTerminalSize } from "@berth/host";
 import { type InputPump, startInputPump } from "./input-pump.ts";
+import type { LogStream } from "./log-output.ts";
 import type { LoggerProcess } from "./logger-process.ts";
 import { openOutput } from "./output-file.ts";
 import { type OutputPump, startOutputPump } from "./output-pump.ts";
@@ -22,6 +23,7 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
   let logger: LoggerProcess | null = null;
   let to: Fd | null = null;
   let tellsOfGaps = false;
+  let log: LogStream | null = null;
   let console: Promise<Fd>;
   try {
     const target = parseOutput(request.stdout);
@@ -34,6 +36,11 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
       to = out.write;
       // The logger alone reads: when it dies the pump is told, and counts what is lost. No stderr: it has ended.
       closeAll([out.read, unused.read, unused.write]);
+    } else if (target.kind === "log") {
+      const { openLogStreams } = await import("./log-output.ts");
+      log = (await openLogStreams(target, [1], true))[0] as LogStream;
+      to = own(log.fd);
+      tellsOfGaps = true;
     } else {
       const output = openOutput(target.kind === "null" ? { kind: "path", path: "/dev/null" } : target);
       to = own(output.fd);
@@ -77,7 +84,9 @@ export async function openTerminalStdio(request: StdioRequest, directory: string
           terminal: true,
           tellsOfGaps,
           beforeClose: () => input?.close(),
+          sink: log?.sink,
         });
+      if (log !== null && output !== null) log.onChange = output.hurry;
       if (request.stdin !== "") input = startInputPump(request.stdin, master, true);
     },
     closeStdin: () => input?.release(),

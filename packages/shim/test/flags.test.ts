@@ -21,6 +21,9 @@ describe("flags", () => {
         address: "/run/c.sock",
         socket: "",
         debugSocket: "",
+        log: "",
+        maxSize: "0",
+        maxFile: "1",
         action: "start",
         rest: [],
       },
@@ -32,6 +35,10 @@ describe("flags", () => {
     assert.equal(flags.namespace, "k8s.io");
     assert.equal(flags.debug, false);
     assert.equal(flags.action, "delete");
+  });
+  it("takes a log and its limits in any order, as Go passes on a logger's query", () => {
+    const { log, maxSize, maxFile, action } = parseFlags(["-max-file", "3", "-log", "/l", "-max-size", "65536"]);
+    assert.deepEqual([log, maxSize, maxFile, action], ["/l", "65536", "3", ""]);
   });
   it("stops at the first word that is no flag, and at two dashes", () => {
     assert.equal(parseFlags(["start", "-id", "x"]).id, "");

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { appendFile, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
+import { dirname } from "node:path";
 import { after, before, it } from "node:test";
 import { Engine } from "@berth/proto/berth/v1";
 import type { OciSpec } from "../src/spec/oci.ts";
 import { type Harness, namespace, scope, startHarness } from "./harness.ts";
+import { LogWriter } from "./log-writer.ts";
 
 const options = { namespace };
 let h: Harness;
@@ -80,23 +82,45 @@ it("a detached task's log is read from its start, its tail, and followed to the 
   const task = h.runtime.task(namespace, "logged");
   const { stdout, stderr } = task.stdioOf();
   assert.equal(stdout, stderr);
+  assert.match(stdout, /^berth-log:\/\/\/.*\/test\/logged\/log\?max-size=10485760&max-file=3$/);
   const path = new URL(stdout).pathname;
-  assert.match(path, /\/test\/logged\.log$/);
-  await appendFile(path, "one\ntwo\nthree\n");
+  const writer = new LogWriter(dirname(path));
+  writer.say("one\ntwo\nthree\n");
   assert.equal(await read({ id: "logged" }), "one\ntwo\nthree\n");
   assert.equal(await read({ id: "logged", tail: 2 }), "two\nthree\n");
   assert.equal(await read({ id: "logged", tail: 99 }), "one\ntwo\nthree\n");
   const logs = engine().readLogs({ id: "logged", follow: true, tail: 1 }, options)[Symbol.asyncIterator]();
   assert.equal(text(await logs.next()), "three\n");
-  await appendFile(path, "four\n");
+  writer.rotate();
+  writer.say("four\n", 2);
   assert.equal(text(await logs.next()), "four\n");
-  await appendFile(path, "last");
+  writer.say("last");
   task.end(0);
   let rest = "";
   for (let next = await logs.next(); !next.done; next = await logs.next()) rest += text(next);
   assert.equal(rest, "last");
   await engine().removeContainer({ id: "logged" }, options);
-  await assert.rejects(readFile(path), { code: "ENOENT" });
+  await assert.rejects(readdir(dirname(path)), { code: "ENOENT" });
+});
+
+it("keeps the limits of a log with the container, and refuses wrong ones", async () => {
+  const logOptions = { "max-size": "65536", "max-file": "5" };
+  await engine().createContainer({ id: "limited", image: "tiny", logOptions }, options);
+  for (let start = 0; start < 2; start++) {
+    await engine().createTask({ id: "limited", log: true }, options);
+    const task = h.runtime.task(namespace, "limited");
+    assert.match(task.stdioOf().stdout, /\?max-size=65536&max-file=5$/);
+    task.end(0);
+    await h.runtime.tasks.delete(namespace, "limited");
+  }
+  await engine().removeContainer({ id: "limited" }, options);
+  const before = leftovers();
+  for (const wrong of [{ "max-size": "10m" }, { "max-file": "none" }, { mode: "blocking" }])
+    assert.equal(
+      await kindOf(engine().createContainer({ image: "tiny", logOptions: wrong as never }, options)),
+      "invalid-argument",
+    );
+  assert.deepEqual(leftovers(), before);
 });
 
 it("refuses to remove what runs, and kills it where that is forced", async () => {

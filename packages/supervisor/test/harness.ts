@@ -1,6 +1,6 @@
 // The services over the in-memory client, on a real store in a temporary directory and a fake runtime.
 import { createHash } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { notFound, silent, systemClock, unknownError } from "@berth/base";
@@ -29,6 +29,8 @@ export async function startHarness(): Promise<Harness> {
   const store = await openStore({ root, clock: systemClock, log: silent, gc: { startupDelayMs: 3_600_000 } });
   const runtime = fakeRuntime();
   const stopping = new AbortController();
+  const ownShim = join(root, "containerd-shim-berth-v2");
+  await writeFile(ownShim, "");
   const transport = memoryTransport(
     registrations({
       store,
@@ -41,9 +43,11 @@ export async function startHarness(): Promise<Harness> {
       build: { version: "1.2.3", revision: "abc" },
       defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
       stopping: stopping.signal,
-      checkRuntime: (name) => {
+      resolveShim: (name) => {
         if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);
+        return ownShim;
       },
+      ownShim,
     }),
     silent,
   );

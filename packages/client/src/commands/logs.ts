@@ -1,4 +1,5 @@
-import { stdout } from "@berth/host";
+import { stderr, stdout } from "@berth/host";
+import { LogStream } from "@berth/proto/berth/v1";
 import { flag, parsed } from "../args.ts";
 import { command } from "../command.ts";
 import { UsageError } from "../usage-error.ts";
@@ -18,18 +19,13 @@ export const logs = command({
       throw new UsageError(`unexpected argument ${JSON.stringify(more[0])}: logs takes one container`);
     const { connection } = session;
     void connection.api; // a supervisor that is not there is reported, not waited for
-    let printed = 0;
-    const read = async (from: number): Promise<void> => {
-      let skip = from;
-      for await (const { data } of connection.api.engine.readLogs({ id, follow, tail })) {
-        const fresh = data.subarray(Math.min(skip, data.length));
-        skip -= data.length - fresh.length;
-        await writeAll(stdout, fresh);
-        printed += fresh.length;
+    let after = "";
+    await connection.persist(async ({ engine }) => {
+      for await (const { data, stream, position } of engine.readLogs({ id, follow, tail, after })) {
+        await writeAll(stream === LogStream.LOG_STREAM_STDOUT ? stdout : stderr, data);
+        after = position;
       }
-    };
-    if (tail === 0) await connection.persist(() => read(printed));
-    else await read(0);
+    });
     return 0;
   },
 });

@@ -77,9 +77,10 @@ async function startDaemon(config: Config, program: string, log: Log) {
       },
     }),
   );
+  const ownShim = join(ownDirectory, "containerd-shim-berth-v2");
   const resolveShim = createShimResolver({
     shims: {
-      [ownRuntime]: config.runtime.defaultShim || join(ownDirectory, "containerd-shim-berth-v2"),
+      [ownRuntime]: config.runtime.defaultShim || ownShim,
       ...config.runtime.shims,
     },
     path: process.env.PATH ?? "",
@@ -121,7 +122,8 @@ async function startDaemon(config: Config, program: string, log: Log) {
     uuid: await persistentUuid(join(root, "io.containerd.grpc.v1.introspection", "uuid")),
     build: { version, revision },
     defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
-    checkRuntime: resolveShim,
+    resolveShim,
+    ownShim,
     stopping: stopping.signal,
   });
 

@@ -46,14 +46,16 @@ export interface ServiceNeeds {
   readonly uuid: string;
   readonly build: { readonly version: string; readonly revision: string };
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
-  /** Throws a sentence for a runtime that is not installed. */
-  readonly checkRuntime: (name: string) => void;
+  /** Path of a runtime's shim. Throws a sentence for one that is not installed. */
+  readonly resolveShim: (runtime: string) => string;
+  /** Path of berth's own shim. */
+  readonly ownShim: string;
   /** Aborted when berthd begins to stop. */
   readonly stopping: AbortSignal;
 }
 
 export function registrations(needs: ServiceNeeds): Registration[] {
-  const { store, runtime, images, differ, clock, root, uuid, build, defaults, checkRuntime, stopping } = needs;
+  const { store, runtime, images, differ, clock, root, uuid, build, defaults, resolveShim, ownShim, stopping } = needs;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -82,7 +84,8 @@ export function registrations(needs: ServiceNeeds): Registration[] {
           runtime,
           images,
           logs: join(root, "io.berth.engine.v1", "logs"),
-          checkRuntime,
+          resolveShim,
+          ownShim,
           defaults,
         }),
       ),

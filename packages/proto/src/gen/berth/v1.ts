@@ -3,6 +3,13 @@ import { message } from "../../codec.ts";
 import { clientStreaming, serverStreaming, service, unary } from "../../service.ts";
 import { Timestamp } from "../google/protobuf.ts";
 
+export const LogStream = {
+  LOG_STREAM_STDOUT: 0,
+  LOG_STREAM_STDERR: 1,
+  LOG_STREAM_BERTH: 2,
+} as const;
+export type LogStream = number;
+
 export interface Mount {
   type: string;
   source: string;
@@ -41,6 +48,7 @@ export interface CreateContainerRequest {
   labels: Record<string, string>;
   annotations: Record<string, string>;
   network: string;
+  logOptions: Record<string, string>;
 }
 export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerRequest>("berth.v1.CreateContainerRequest", [
   "id", 1, 6, null,
@@ -67,6 +75,7 @@ export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerReq
   "labels", 22, 38, null,
   "annotations", 23, 38, null,
   "network", 24, 6, null,
+  "logOptions", 25, 38, null,
 ]);
 
 export interface CreateContainerResponse {
@@ -229,18 +238,24 @@ export interface ReadLogsRequest {
   id: string;
   follow: boolean;
   tail: number;
+  after: string;
 }
 export const ReadLogsRequest = /* @__PURE__ */ message<ReadLogsRequest>("berth.v1.ReadLogsRequest", [
   "id", 1, 6, null,
   "follow", 2, 0, null,
   "tail", 3, 2, null,
+  "after", 4, 6, null,
 ]);
 
 export interface ReadLogsResponse {
   data: Uint8Array;
+  stream: number;
+  position: string;
 }
 export const ReadLogsResponse = /* @__PURE__ */ message<ReadLogsResponse>("berth.v1.ReadLogsResponse", [
   "data", 1, 7, null,
+  "stream", 2, 1, null,
+  "position", 3, 6, null,
 ]);
 
 export interface ImportImageRequest {

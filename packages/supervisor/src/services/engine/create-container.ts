@@ -17,6 +17,7 @@ import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter, type Store } from "@berth/store";
+import { logLabels, logLimits } from "../../logs/log-limits.ts";
 import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
@@ -39,6 +40,8 @@ export async function createContainer(
   const { store, images, runtime } = needs;
   const id = req.id === "" ? randomId() : checkId("container", req.id);
   checkLabels(req.labels);
+  const labels = { ...req.labels, ...logLabels(req.logOptions) };
+  logLimits(labels);
   if (hasContainer(store, call, id)) throw alreadyExists("container", id);
   const defaults = defaultsOf(needs, call.namespace);
   const runtimeName = req.runtime || defaults.runtime;
@@ -77,7 +80,7 @@ export async function createContainer(
       labels: {
         ...(StopSignal === "" ? {} : { [stopSignalLabel]: StopSignal }),
         [imageDigestLabel]: image.image.target.digest,
-        ...req.labels,
+        ...labels,
       },
       image: image.image.name,
       runtime: { name: runtimeName, options: runtimeOptions(req.runtimeBinary) },
@@ -123,7 +126,7 @@ function isThere(snapshots: Snapshotter, scope: Scope, name: string): boolean {
 /** The runtime's name is checked here, so that the caller hears of it before there is anything to undo. */
 function checkRuntime(needs: EngineNeeds, name: string): void {
   try {
-    needs.checkRuntime(name);
+    needs.resolveShim(name);
   } catch (cause) {
     throw new BerthError("not-found", messageOf(cause), { cause });
   }

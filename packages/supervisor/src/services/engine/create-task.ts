@@ -1,10 +1,10 @@
-import { mkdir, open } from "node:fs/promises";
-import { dirname } from "node:path";
 import { invalidArgument } from "@berth/base";
 import type { CreateTaskRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
+import { logLimits } from "../../logs/log-limits.ts";
+import { logPlace, prepareLog } from "../../logs/log-place.ts";
 import { settledTasks } from "../settled-tasks.ts";
-import { type EngineNeeds, logPath } from "./needs.ts";
+import type { EngineNeeds } from "./needs.ts";
 
 export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, call: Call): Promise<{ pid: number }> {
   const { store, runtime } = needs;
@@ -12,7 +12,12 @@ export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, cal
   if (req.log && (req.stdout !== "" || req.stderr !== ""))
     throw invalidArgument("a task has either a log or a stdout and stderr of the caller's, not both");
   await settledTasks(runtime).settle(call.namespace, req.id);
-  const log = req.log ? await openedLog(needs, call.namespace, req.id) : "";
+  const log = req.log
+    ? await prepareLog(logPlace(needs.logs, call.namespace, req.id), logLimits(record.labels), {
+        shim: needs.resolveShim(record.runtime.name),
+        own: needs.ownShim,
+      })
+    : "";
   const rootfs =
     record.snapshotKey === "" ? [] : await store.snapshotter(record.snapshotter).mounts(call, record.snapshotKey);
   const task = await runtime.tasks.create(call.namespace, {
@@ -27,12 +32,4 @@ export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, cal
     runtimePath: "",
   });
   return { pid: task.pid };
-}
-
-/** Makes the log's file, private, before the shim appends to it; returns its URL. */
-async function openedLog(needs: EngineNeeds, namespace: string, id: string): Promise<string> {
-  const path = logPath(needs, namespace, id);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-  await (await open(path, "a", 0o600)).close();
-  return `file://${path}`;
 }

@@ -1,23 +1,18 @@
-import { stat } from "node:fs/promises";
 import { formatInstant, type Instant } from "@berth/base";
 import { unpackAny } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import type { ContainerRecord } from "@berth/store";
+import { logPlace, pathOfLog } from "../../logs/log-place.ts";
 import { stringifyExact } from "../../spec/exact-json.ts";
 import { stateOf } from "./list-containers.ts";
-import { type EngineNeeds, logPath, specOf, taskOf } from "./needs.ts";
+import { type EngineNeeds, specOf, taskOf } from "./needs.ts";
 
 /** Everything that is known of a container, as JSON. */
 export async function inspectContainer(needs: EngineNeeds, id: string, call: Call): Promise<Uint8Array> {
   const record = needs.store.containers.get(call, id);
   const state = await stateOf(needs, id, call);
   const task = taskOf(needs.runtime, call.namespace, id);
-  const log = logPath(needs, call.namespace, id);
-  const hasLog = await stat(log).then(
-    () => true,
-    () => false,
-  );
   const value = {
     id: record.id,
     namespace: call.namespace,
@@ -32,7 +27,7 @@ export async function inspectContainer(needs: EngineNeeds, id: string, call: Cal
       state === null
         ? null
         : { ...state, exitedAt: timeOf(state.exitedAt), bundle: task?.bundle ?? "", shim: task?.shim ?? "" },
-    log: hasLog ? log : null,
+    log: await pathOfLog(logPlace(needs.logs, call.namespace, id)),
     spec: record.spec === null ? null : specOf(record),
   };
   return new TextEncoder().encode(stringifyExact(value, 2));

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { failedPrecondition, isNotFound } from "@berth/base";
 import type { Images } from "@berth/images";
 import type { Runtime, Task } from "@berth/runtime";
@@ -13,16 +12,15 @@ export interface EngineNeeds {
   readonly images: Images;
   /** Directory that detached containers' logs are kept under. */
   readonly logs: string;
-  /** Throws a sentence for a runtime that is not installed. */
-  readonly checkRuntime: (name: string) => void;
+  /** Path of a runtime's shim. Throws a sentence for one that is not installed. */
+  readonly resolveShim: (runtime: string) => string;
+  /** Path of berth's own shim. */
+  readonly ownShim: string;
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
 }
 
 /** passwd and group files larger than this are nobody's. */
 const LARGEST_ROOT_FILE = 4 << 20;
-
-export const logPath = (needs: EngineNeeds, namespace: string, id: string): string =>
-  join(needs.logs, namespace, `${id}.log`);
 
 /** Reads files of a snapshot as the container would see them, without mounting it. */
 export const readRootFile =

@@ -1,94 +1,73 @@
 import { watch } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { failedPrecondition, isNotFound } from "@berth/base";
-import type { ReadLogsRequest } from "@berth/proto/berth/v1";
+import type { Init } from "@berth/proto";
+import { LogStream, type ReadLogsRequest, type ReadLogsResponse } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
+import type { Task } from "@berth/runtime";
+import { logPlace, pathOfLog } from "../../logs/log-place.ts";
+import { parsePosition } from "../../logs/log-position.ts";
+import { type LogChanges, readLog } from "../../logs/read-log.ts";
 import { settledTasks } from "../settled-tasks.ts";
-import { type EngineNeeds, logPath, taskOf } from "./needs.ts";
+import { type EngineNeeds, taskOf } from "./needs.ts";
 
-const CHUNK = 64 << 10;
+const streams = {
+  stdout: LogStream.LOG_STREAM_STDOUT,
+  stderr: LogStream.LOG_STREAM_STDERR,
+  berth: LogStream.LOG_STREAM_BERTH,
+} as const;
 
-/** The log from its start or its last lines; following ends with the container, once all is sent. */
+/** The log from its start, its last lines or a position; following ends with the container, once all is sent. */
 export async function* readLogs(
   needs: EngineNeeds,
   req: ReadLogsRequest,
   call: Call,
-): AsyncGenerator<{ data: Uint8Array }> {
+): AsyncGenerator<Init<ReadLogsResponse>> {
   needs.store.containers.get(call, req.id);
+  const after = req.after === "" ? null : parsePosition(req.after);
   await settledTasks(needs.runtime).settle(call.namespace, req.id);
-  const path = logPath(needs, call.namespace, req.id);
-  await using file = await open(path, "r").catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== "ENOENT") throw cause;
+  const place = logPlace(needs.logs, call.namespace, req.id);
+  if ((await pathOfLog(place)) === null)
     throw failedPrecondition(`container ${JSON.stringify(req.id)} has no log: only detached containers have one`);
-  });
-  let at = req.tail > 0 ? await startOfTail(file, req.tail) : 0;
-  const send = async function* () {
-    for (;;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, at);
-      if (bytesRead === 0) return;
-      at += bytesRead;
-      yield { data: buffer.subarray(0, bytesRead) };
-    }
-  };
-  if (!req.follow) {
-    yield* send();
-    return;
+  using changes = req.follow
+    ? watchLog(await watchable(place), taskOf(needs.runtime, call.namespace, req.id), call.signal)
+    : null;
+  const chunks = readLog(place, { after, tail: req.tail, ...(changes !== null && { follow: changes }) });
+  for await (const { stream, data, position } of chunks) {
+    yield { stream: streams[stream], data, position };
+    if (call.signal.aborted) return;
   }
-  using changes = watchFile(path, call.signal);
-  const task = taskOf(needs.runtime, call.namespace, req.id);
+}
+
+const watchable = async ({ directory, bare }: ReturnType<typeof logPlace>): Promise<string> =>
+  await stat(directory).then(
+    () => directory,
+    () => bare,
+  );
+
+/** Changes of a log's directory, to the end of the task or of the call. */
+function watchLog(path: string, task: Task | null, signal: AbortSignal): LogChanges & Disposable {
+  let wake = Promise.withResolvers<void>();
+  const watcher = watch(path, { persistent: false }, () => wake.resolve());
   let ended = task === null;
-  const ending = (task?.wait("", call.signal) ?? Promise.resolve()).catch((error: unknown) => {
-    if (!call.signal.aborted && !isNotFound(error)) throw error;
-  });
-  const end = ending.finally(() => {
-    ended = true;
-  });
-  end.catch(() => {}); // seen below, where it is awaited
-  while (!call.signal.aborted) {
-    const last = ended;
-    const changed = changes.next();
-    yield* send();
-    if (last) {
-      await end;
-      return;
-    }
-    await Promise.race([changed, end]);
-  }
-}
-
-/** Promises for the next change of a file, taken before it is read so that none is missed. */
-function watchFile(path: string, signal: AbortSignal): { next(): Promise<void> } & Disposable {
-  let wake: (() => void) | null = null;
-  const watcher = watch(path, { persistent: false }, () => wake?.());
-  const stop = () => wake?.();
-  signal.addEventListener("abort", stop, { once: true });
+  const ending = (task?.wait("", signal) ?? Promise.resolve())
+    .catch((error: unknown) => {
+      if (!signal.aborted && !isNotFound(error)) throw error;
+    })
+    .finally(() => {
+      ended = true;
+    });
+  ending.catch(() => {}); // seen below, where it is awaited
   return {
-    next: () =>
-      new Promise((resolve) => {
-        wake = resolve;
-        if (signal.aborted) resolve();
-      }),
-    [Symbol.dispose]() {
-      watcher.close();
-      signal.removeEventListener("abort", stop);
+    async next() {
+      if (ended) {
+        await ending;
+        return true;
+      }
+      wake = Promise.withResolvers();
+      await Promise.race([wake.promise, ending]);
+      return ended;
     },
+    [Symbol.dispose]: () => watcher.close(),
   };
-}
-
-/** Offset of the last `lines` lines, read backwards from the end. */
-async function startOfTail(file: FileHandle, lines: number): Promise<number> {
-  const { size } = await file.stat();
-  let missing = lines;
-  for (let end = size; end > 0; ) {
-    const start = Math.max(0, end - CHUNK);
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
-    for (let i = bytesRead - 1; i >= 0; i--) {
-      // The newline that ends the file begins no line.
-      if (buffer[i] !== 0x0a || start + i === size - 1) continue;
-      missing--;
-      if (missing === 0) return start + i + 1;
-    }
-    end = start;
-  }
-  return 0;
 }

@@ -1,13 +1,13 @@
-import { rmSync } from "node:fs";
 import { failedPrecondition, isNotFound } from "@berth/base";
 import { topics } from "@berth/proto";
 import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerDelete, SnapshotRemove } from "@berth/proto/containerd/events";
 import type { Call } from "@berth/rpc";
 import type { Store } from "@berth/store";
+import { logPlace, removeLog } from "../../logs/log-place.ts";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
-import { type EngineNeeds, logPath, taskOf } from "./needs.ts";
+import { type EngineNeeds, taskOf } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
 
 /** The task goes first, then the log, then record and snapshot in one transaction. */
@@ -28,7 +28,7 @@ export async function removeContainer(needs: EngineNeeds, req: RemoveContainerRe
     if (status !== "stopped") await killTask(task, call);
     await runtime.tasks.delete(call.namespace, req.id).catch(exceptNotFound);
   }
-  rmSync(logPath(needs, call.namespace, req.id), { force: true });
+  await removeLog(logPlace(needs.logs, call.namespace, req.id));
   const { snapshotter, snapshotKey: key } = record;
   const hadSnapshot = store.transaction(() => {
     store.containers.delete(call, req.id);
