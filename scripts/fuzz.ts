@@ -23,6 +23,6 @@ if (values.list) {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 32) : Number(values.seed);
   for (const target of chosen) {
     console.log(`${target.name}: seed ${seed}, ${seconds} s`);
-    console.log(`${target.name}: ${await runTarget(target, createRandom(seed), seconds)} inputs, nothing found`);
+    console.log(`${target.name}: ${await runTarget(target, createRandom(seed), { seconds })} inputs, nothing found`);
   }
 }

@@ -4,6 +4,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
+import { Status } from "@berth/proto/containerd/v1/types";
+import { until } from "../support/until.ts";
 import { berthAt } from "./berth.ts";
 import { FakeSupervisor } from "./fake-supervisor.ts";
 
@@ -117,7 +119,7 @@ describe("berth run", () => {
   it("goes on when the supervisor is killed and started again", async () => {
     using supervisor = new FakeSupervisor();
     const berth = await berthAt(supervisor.address);
-    const { child, ended, said } = berth.start(
+    const { child, ended, said, complained } = berth.start(
       ..."run --rm -i image sh -c".split(" "),
       "echo one; read x; echo $x; read x; echo $x; exit 5",
     );
@@ -125,7 +127,7 @@ describe("berth run", () => {
     supervisor.kill();
     child.stdin?.write("two\n");
     await said("two\n");
-    await delay(300);
+    await complained("waiting for it to come back");
     supervisor.restart();
     child.stdin?.end("three\n");
     const { code, stdout, stderr } = await ended;
@@ -141,7 +143,7 @@ describe("berth run", () => {
     await said("one\n");
     supervisor.kill();
     await said("two\n");
-    await delay(200);
+    await until(() => [...supervisor.processes.values()].every(({ status }) => status === Status.STOPPED));
     supervisor.restart();
     const { code, stdout } = await ended;
     assert.deepEqual([code, stdout], [7, "one\ntwo\n"]);
@@ -162,7 +164,7 @@ describe("berth exec", () => {
     using supervisor = new FakeSupervisor();
     const berth = await berthAt(supervisor.address);
     const { child, ended } = berth.start("run", "--name", "web", "image", "sleep", "60");
-    while (!supervisor.processes.has("web/") || supervisor.processes.get("web/")?.status === 1) await delay(5);
+    await until(() => supervisor.processes.get("web/")?.status === Status.RUNNING);
     assert.deepEqual(await berth("exec", "web", "sh", "-c", "echo out; exit 4"), {
       code: 4,
       stdout: "out\n",

@@ -8,6 +8,7 @@ import { startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
 import type { Supervisor } from "../support/supervisor.ts";
+import { until } from "../support/until.ts";
 import { type Berth, berthAt, testNamespace } from "./berth.ts";
 import { berthOnTerminal, onTerminal } from "./terminal.ts";
 
@@ -44,8 +45,10 @@ async function nothingLeft(): Promise<void> {
   assert.deepEqual(existsSync(fifos) ? readdirSync(fifos) : [], []);
   assert.deepEqual(mountsBelow(berthd.dir), []);
   // A shim answers before it ends.
-  for (let i = 0; i < 100 && shims().length > 0; i++) await delay(20);
-  assert.deepEqual(shims(), []);
+  await until(
+    () => shims().length === 0,
+    () => `no shim is left: ${JSON.stringify(shims())}`,
+  );
 }
 const shims = () => processesNaming(berthd.dir).filter(({ command }) => command.includes("containerd-shim"));
 
@@ -214,9 +217,18 @@ describe("a container in the background", () => {
 describe("events", () => {
   it("a container's life is told in order", async () => {
     const events = berth.start("events", "--json", "topic~=|^/tasks/|");
-    await delay(300); // there is no sign that the subscription stands
+    let told = false;
+    void events.said('"early"').then(() => {
+      told = true;
+    });
+    // There is no sign that the subscription stands but an event.
+    await until(async () => {
+      await berth("run", "--rm", "--name", "early", "busybox", "true");
+      return told;
+    }, "a first event");
     await berth("run", "--rm", "--name", "seen", "busybox", "true");
-    await events.said("/tasks/delete");
+    await berth("run", "--rm", "--name", "last", "busybox", "true");
+    await events.said('"last"');
     events.child.kill("SIGINT");
     const lines = (await events.ended).stdout
       .trim()
@@ -239,13 +251,13 @@ describe("on a terminal", () => {
     shell.type("stty size; tty\r");
     await shell.expect("33 91");
     shell.pty.resize(100, 40);
-    for (let i = 0; i < 40 && !shell.screen().includes("40 100"); i++) {
+    await until(() => {
       shell.type("stty size\r");
-      await delay(50);
-    }
+      return shell.screen().includes("40 100");
+    }, "the new size is seen");
     await shell.expect("40 100");
-    shell.type("sleep 60\r");
-    await delay(200);
+    shell.type("echo go''es; sleep 60\r");
+    await shell.expect("goes");
     shell.type("\x03echo after $?\r"); // ctrl-c interrupts what runs in the container, not the client
     await shell.expect("after 130");
     shell.type("exit 6\r");
@@ -340,8 +352,9 @@ describe("a supervisor that is killed", () => {
     const logs = berth.start("logs", "-f", "writer");
     const waiting = berth("wait", "writer");
     await logs.said("3\n");
+    const { pid } = JSON.parse((await berth("ps", "--json")).stdout);
     await berthd.end();
-    await delay(1500);
+    await until(() => !existsSync(`/proc/${pid}`), "it ends while nobody but its shim looks");
     await berthd.restart();
     assert.equal((await waiting).stdout, "7\n");
     assert.equal((await logs.ended).stdout, Array.from({ length: 20 }, (_, i) => `${i + 1}\n`).join(""));

@@ -2,11 +2,14 @@
 import { type IPty, spawn } from "node-pty";
 import { berthProgram, testNamespace } from "./berth.ts";
 
+/** So many looks, four a second, at a terminal that shows nothing new. */
+const QUIET_LOOKS = 120;
+
 export interface OnTerminal {
   readonly pty: IPty;
   /** What the terminal got so far. */
   screen(): string;
-  /** Resolves when that has the text in it, counted from the last `expect`. Rejects after 20 s or at the end. */
+  /** Resolves when that has the text in it, counted from the last `expect`. Rejects when nothing has come for long, or at the end. */
   expect(text: string): Promise<void>;
   type(text: string): void;
   readonly exited: Promise<{ exitCode: number; signal?: number | undefined }>;
@@ -53,17 +56,19 @@ export function onTerminal(
     exited,
     type: (text) => pty.write(text),
     async expect(text) {
-      const deadline = Date.now() + 20_000;
-      for (;;) {
+      for (let quiet = 0; ; ) {
         const at = screen.indexOf(text, seen);
         if (at >= 0) {
           seen = at + text.length;
           return;
         }
-        if (ended || Date.now() > deadline)
+        if (ended || quiet === QUIET_LOOKS)
           throw new Error(`the terminal never showed ${JSON.stringify(text)}: ${JSON.stringify(screen.slice(seen))}`);
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, 250);
+          const timer = setTimeout(() => {
+            quiet++;
+            resolve();
+          }, 250);
           wake = () => {
             clearTimeout(timer);
             resolve();

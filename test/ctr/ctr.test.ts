@@ -10,6 +10,7 @@ import { goShim, startBerthd } from "../support/berthd.ts";
 import { startContainerd } from "../support/containerd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { bundlesBelow, cgroupsOf } from "../support/leftovers.ts";
+import { until } from "../support/until.ts";
 
 interface Subject extends AsyncDisposable {
   readonly address: string;
@@ -77,11 +78,6 @@ for (const [index, [name, start]] of subjects.entries())
       const { status, stdout, stderr } = await ctr(...args);
       assert.equal(status, 0, `ctr ${args.join(" ")}: ${stderr}`);
       return stdout;
-    };
-    /** Asks again until it is so: ctr has no way to wait. */
-    const until = async (what: string, so: () => Promise<boolean>): Promise<void> => {
-      for (const deadline = Date.now() + 10_000; !(await so()); )
-        if (Date.now() > deadline) assert.fail(`${what} did not come about`);
     };
 
     it("version names client and server", async () => {
@@ -183,7 +179,7 @@ for (const [index, [name, start]] of subjects.entries())
 
       assert.notEqual((await ctr("containers", "rm", "bg")).status, 0);
       await ok("tasks", "kill", "--signal", "SIGKILL", "bg");
-      await until("the end of bg", async () => /^bg +\d+ +STOPPED/m.test(await ok("tasks", "ls")));
+      await until(async () => /^bg +\d+ +STOPPED/m.test(await ok("tasks", "ls")), "the end of bg");
       const removed = await ctr("tasks", "rm", "bg");
       assert.match(removed.stderr, /exit with non-zero exit code 137/);
       await ok("containers", "rm", "bg");
@@ -228,12 +224,12 @@ for (const [index, [name, start]] of subjects.entries())
         seen += chunk.toString();
       });
       // ctr does not say when it has subscribed: containers are run until one is seen.
-      await until("a first event", async () => {
+      await until(async () => {
         await ok("run", "--rm", image, "probe", "true");
         return seen.includes("/tasks/start");
-      });
+      }, "a first event");
       await ok("run", "--rm", image, "watched", "true");
-      await until("the last event", async () => /containers\/delete.*"watched"/.test(seen));
+      await until(async () => /containers\/delete.*"watched"/.test(seen), "the last event");
       watching.kill("SIGTERM");
       const topics = seen
         .split("\n")

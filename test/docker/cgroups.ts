@@ -1,6 +1,7 @@
 // Cgroups of a test's own, below one directory in every hierarchy.
 import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
+import { until } from "../support/until.ts";
 
 const root = "/sys/fs/cgroup";
 
@@ -10,20 +11,19 @@ export const cgroupsAt = (path: string): string[] =>
 
 /** Ends whatever is left in the cgroups below `path`, and removes them. */
 export async function removeCgroups(path: string): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  for (;;) {
+  // A process that was killed is in its cgroup until it is reaped, and version 1 tells nobody.
+  await until(() => {
     const folders = cgroupsAt(path).flatMap(withChildren);
     for (const folder of folders) for (const pid of processesIn(folder)) killNow(pid);
     try {
       for (const folder of folders) rmdirSync(folder);
-      return;
+      return true;
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
-      if ((code !== "EBUSY" && code !== "ENOENT") || Date.now() > deadline) throw error;
+      if (code !== "EBUSY" && code !== "ENOENT") throw error;
+      return false;
     }
-    // A process that was killed is in its cgroup until it is reaped, and version 1 tells nobody.
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  }, `the cgroups below ${path} are removed`);
 }
 
 /** The deepest first. */

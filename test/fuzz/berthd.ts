@@ -117,6 +117,7 @@ const left = new Set(["Wait", "Watch"]);
 
 export const berthdRequests: Target = {
   name: "berthd-requests",
+  inputs: 60,
   async run({ random, more }: Budget) {
     await using daemon = await startBerthd();
     const { pid } = daemon;
@@ -140,13 +141,13 @@ export const berthdRequests: Target = {
     };
     await round();
     const before = descriptorsOf(daemon);
-    while (more()) {
+    while (more(count)) {
       await round();
       process.kill(pid, 0);
       assert.match(await daemon.ctr("version"), /Server:/);
       assert.doesNotMatch(daemon.log().slice(-100_000), /uncaught|unhandled/i);
     }
-    await until(() => descriptorsOf(daemon) <= before + 4, 15_000);
+    await until(() => descriptorsOf(daemon) <= before + 4);
     return count;
   },
 };
@@ -177,6 +178,7 @@ async function oneCall(random: Random, client: { service(of: never): unknown }):
 
 export const berthdArchives: Target = {
   name: "berthd-archives",
+  inputs: 12,
   async run({ random, more }: Budget) {
     await using daemon = await startBerthd();
     const dir = mkdtempSync("/tmp/berth-fuzz-");
@@ -189,7 +191,7 @@ export const berthdArchives: Target = {
         archives.push(readFileSync(join(dir, format)));
       }
       const before = descriptorsOf(daemon);
-      for (; more(); count++) {
+      for (; more(count); count++) {
         const whole = random.pick(archives);
         // The documents are in small members; the layer's bytes are most of the archive and have a digest.
         const at = random.chance(0.7)
@@ -211,7 +213,7 @@ export const berthdArchives: Target = {
         if (result.status !== 0) assert.match(result.stderr.trim(), /^berth: [^\n]+$/, what);
         process.kill(pid, 0);
       }
-      await until(() => descriptorsOf(daemon) <= before + 4, 15_000);
+      await until(() => descriptorsOf(daemon) <= before + 4);
       return count;
     } finally {
       rmSync(dir, { recursive: true, force: true });

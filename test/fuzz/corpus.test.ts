@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
-import { parsers } from "./parsers.ts";
+import { parsers, spent } from "./parsers.ts";
 import { feed } from "./reader.ts";
 
 interface Found {
@@ -19,5 +19,5 @@ for (const { reader, text } of corpus)
   it(`${reader} with ${JSON.stringify(text)}`, async () => {
     const parser = parsers.find(({ name }) => name === reader);
     assert.ok(parser, `there is a reader of ${reader}`);
-    await feed(parser, new TextEncoder().encode(text));
+    await feed(parser, new TextEncoder().encode(text), spent);
   });

@@ -27,7 +27,7 @@ export function assertFlat(process: Measured): Flat {
       assert.ok(now < first + ROOM_KIB, `memory stays flat: ${first} KiB, later ${now} KiB`);
     },
     async settled() {
-      await until(() => process.descriptors().length <= descriptors, 10_000);
+      await until(() => process.descriptors().length <= descriptors);
     },
   };
 }

@@ -10,7 +10,7 @@ import { parseSignal } from "../../packages/supervisor/src/spec/signals.ts";
 import { makeTar } from "../support/image.ts";
 import { mutateBytes } from "./mutate.ts";
 import { hostileStrings } from "./random-message.ts";
-import { feedOne, nearly, type Reader } from "./reader.ts";
+import { feedOne, nearly, type Reader, type Spent } from "./reader.ts";
 import { shimReaders } from "./shim-readers.ts";
 import type { Budget, Target } from "./target.ts";
 
@@ -69,11 +69,15 @@ export const parsers: readonly Reader[] = [
   { name: "a signal", input: nearly(["SIGKILL", "9", "RTMIN+3"]), parse: (_bytes, text) => parseSignal(text) },
 ];
 
+/** Of all threads: a long turn of one is seen all the same. */
+export const spent: Spent = () => process.cpuUsage().user / 1000;
+
 export const parsing: Target = {
   name: "parsers",
+  inputs: 20_000,
   async run({ random, more }: Budget) {
     let count = 0;
-    for (; more(); count++) await feedOne(parsers, random);
+    for (; more(count); count++) await feedOne(parsers, random, spent);
     return count;
   },
 };

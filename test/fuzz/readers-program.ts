@@ -1,20 +1,21 @@
-// A program for the host: feeds the shim's readers for some seconds, from a seed. Says how often.
-import { argv, exit, print, printError } from "@berth/host";
+// A program for the host: feeds the shim's readers so many times, from a seed.
+import { argv, exit, print, printError, readText } from "@berth/host";
 import { createRandom } from "./random.ts";
 import { feedOne } from "./reader.ts";
 import { shimReaders } from "./shim-readers.ts";
 
-async function run(seed: number, seconds: number): Promise<number> {
+/** User time in ticks of 10 ms (proc_pid_stat(5)). */
+const spent = () => Number(readText("/proc/self/stat").split(") ")[1]?.split(" ")[11]) * 10;
+
+async function run(seed: number, inputs: number): Promise<void> {
   const random = createRandom(seed);
-  let count = 0;
-  for (const end = Date.now() + seconds * 1000; Date.now() < end; count++) await feedOne(shimReaders, random);
-  return count;
+  for (let count = 0; count < inputs; count++) await feedOne(shimReaders, random, spent);
 }
 
-const [, seed, seconds] = argv;
-run(Number(seed), Number(seconds)).then(
-  (count) => {
-    print(`${count}\n`);
+const [, seed, inputs] = argv;
+run(Number(seed), Number(inputs)).then(
+  () => {
+    print("done\n");
     exit(0);
   },
   (error: Error) => {

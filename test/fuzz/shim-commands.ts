@@ -14,6 +14,7 @@ import { nodeByteStream } from "@berth/runtime";
 import { createClient } from "@berth/ttrpc";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
 import { processesNaming } from "../support/leftovers.ts";
+import { until } from "../support/until.ts";
 import { buildShim, fakeRuntime, reportsIn, sanitizerEnvironment } from "./live-shim.ts";
 import { joined, mutateBytes, mutateJson } from "./mutate.ts";
 import type { Random } from "./random.ts";
@@ -112,6 +113,7 @@ function damage(random: Random, bundle: string, options: Options): void {
 
 export const shimCommandsOf = (build: (directory: string) => Promise<string>): Target => ({
   name: "shim-commands",
+  inputs: 40,
   async run({ random, more }: Budget) {
     const top = mkdtempSync("/tmp/berth-fuzz-");
     try {
@@ -127,7 +129,7 @@ export const shimCommandsOf = (build: (directory: string) => Promise<string>): T
       const bundle = join(top, "c0");
       const flags = ["-namespace", "fuzz", "-id", "c0", "-address", join(top, "d.sock"), "-publish-binary", "x"];
       let count = 0;
-      for (; more(); count++) {
+      for (; more(count); count++) {
         damage(random, bundle, options);
         const command = random.pick(["start", "delete", "delete", "info"]);
         const input = command === "delete" ? new Uint8Array(0) : startInput(random, options);
@@ -165,9 +167,6 @@ async function endShim(top: string, bundle: string, answers: boolean, what: stri
     socket.destroy();
   }
   for (const { pid } of shims()) process.kill(pid, "SIGTERM");
-  for (const end = performance.now() + HANG_MS; shims().length > 0; ) {
-    assert.ok(performance.now() < end, `the shim ends when it is told to: ${what}`);
-    await new Promise((done) => setTimeout(done, 10));
-  }
+  await until(() => shims().length === 0, `the shim ends when it is told to: ${what}`);
   assert.deepEqual(readdirSync(join(top, "s")), [], "its socket goes with it");
 }

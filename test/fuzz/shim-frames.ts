@@ -86,12 +86,13 @@ async function flood(shim: LiveShim): Promise<void> {
 
 export const shimFrames: Target = {
   name: "shim-frames",
+  inputs: 300,
   async run({ random, more }: Budget) {
     await using shim = await startShim();
     const flat = assertFlat(shim);
     let count = 0;
     let silent: Connection[] = [];
-    for (let round = 0; more(); round++) {
+    for (let round = 0; more(count); round++) {
       const before = shim.descriptors().length;
       const burst = random.pick([1, 1, 4, 8]);
       const connections = await Promise.all(Array.from({ length: burst }, () => shim.connect()));
@@ -105,7 +106,7 @@ export const shimFrames: Target = {
       if (silent.length > 10) {
         for (const { socket } of silent) socket.destroy();
         silent = [];
-        await until(() => shim.descriptors().length <= before, 5000);
+        await until(() => shim.descriptors().length <= before);
       }
       if (round % 50 === 49) {
         await flood(shim);

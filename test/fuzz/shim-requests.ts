@@ -175,6 +175,7 @@ export function judge(method: string, request: object, error: unknown): void {
 
 export const shimRequests: Target = {
   name: "shim-requests",
+  inputs: 400,
   async run({ random, more }: Budget) {
     await using events = await startEventPeer(random);
     await using shim = await startShim("asan", null, events.path);
@@ -224,7 +225,7 @@ export const shimRequests: Target = {
       }
     };
 
-    for (let round = 0; more(); round++) {
+    for (let round = 0; more(count); round++) {
       fresh();
       await one("create", { id: "c0", bundle: shim.bundle });
       // While there is a container it does nothing.

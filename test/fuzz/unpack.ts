@@ -67,10 +67,11 @@ function withFlag(tar: Uint8Array, flag: string): Uint8Array {
 
 export const unpackOf = (build: () => Promise<string>): Target => ({
   name: "unpack",
+  inputs: 60,
   async run({ random, more }: Budget) {
     using place = makeWorkplace(await build());
     let count = 0;
-    for (; more(); count++) {
+    for (; more(count); count++) {
       const bytes = layer(random, place.canary);
       const { status, answer, stderr } = place.apply(bytes);
       const shown = `${stderr.slice(0, 3000)}\n${JSON.stringify(answer)}\nlayer: ${Buffer.from(gzipSync(bytes)).toString("base64").slice(0, 4000)}`;

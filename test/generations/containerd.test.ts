@@ -26,7 +26,7 @@ const runtimes = [
 ] as const;
 
 for (const [release, generation] of releases)
-  describe(`containerd ${generation} of Debian ${release}`, { skip: leftOut, timeout: 600_000 }, () => {
+  describe(`containerd ${generation} of Debian ${release}`, { skip: leftOut }, () => {
     let daemon: OldOrNew;
     before(async () => {
       daemon = await startRelease(release);

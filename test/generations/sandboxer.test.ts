@@ -14,7 +14,7 @@ const image = "docker.io/library/busybox:test";
 const runtime = "io.containerd.berth.v2";
 const sandboxer = "shim";
 
-describe("the sandboxer of containerd 2.1", { skip: leftOut, timeout: 600_000 }, () => {
+describe("the sandboxer of containerd 2.1", { skip: leftOut }, () => {
   let daemon: OldOrNew;
   before(async () => {
     daemon = await startRelease("sid");

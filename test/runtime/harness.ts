@@ -25,6 +25,7 @@ import { register } from "@berth/rpc";
 import { type Envelope, nodeByteStream, openRuntime, type Runtime, type Timeouts } from "@berth/runtime";
 import { createServer } from "@berth/ttrpc";
 import { bundlesBelow, cgroupsOf, mountsBelow, processesNaming } from "../support/leftovers.ts";
+import { until } from "../support/until.ts";
 
 export interface Host extends AsyncDisposable {
   readonly directory: string;
@@ -199,9 +200,10 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
     },
     async assertNothingLeft() {
       // The end of a process that was killed takes a moment after the call that killed it.
-      for (let tries = 0; tries < 100 && processesNaming(namespace).length > 0; tries++)
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      assert.deepEqual(processesNaming(namespace), [], "processes");
+      await until(
+        () => processesNaming(namespace).length === 0,
+        () => `no process is left: ${JSON.stringify(processesNaming(namespace))}`,
+      );
       assert.deepEqual(mountsBelow(top), [], "mounts");
       assert.deepEqual(cgroupsOf(namespace), [], "cgroups");
       assert.deepEqual(bundlesBelow(state), [], "bundles");

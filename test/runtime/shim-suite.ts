@@ -15,7 +15,7 @@ const isExitOf = (id: string) => (envelope: { topic: string; event: { typeUrl: s
   envelope.topic === topics.taskExit && unpackAny(TaskExit, envelope.event)?.id === id;
 
 export function shimSuite(name: string, shim: string, skip: string | false): void {
-  describe(`the runtime with ${name}`, { skip, concurrency: false, timeout: 120_000 }, () => {
+  describe(`the runtime with ${name}`, { skip, concurrency: false }, () => {
     it("creates, starts, waits for and deletes a container", async () => {
       await using host = await openHost({ shim });
       host.container("short", ["/bin/sh", "-c", "exit 7"]);
@@ -142,7 +142,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
     });
 
     it("ends a container by force whose shim is stopped, without delaying another", async () => {
-      await using host = await openHost({ shim, timeouts: { call: 500, state: 300 } });
+      await using host = await openHost({ shim, timeouts: { call: 2000, state: 2000 } });
       for (const id of ["stuck", "well"]) {
         host.container(id, forever);
         await (await host.create(id)).start("");
@@ -150,11 +150,13 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       const stuck = host.runtime.tasks.get(host.namespace, "stuck");
       await stop(parentOf(stuck.pid));
       await assert.rejects(stuck.state(""), (error) => kindOf(error) === "deadline-exceeded");
-      const killing = stuck.kill("", 9, false);
+      let killed = false;
+      const killing = stuck.kill("", 9, false).then(() => {
+        killed = true;
+      });
       const well = host.runtime.tasks.get(host.namespace, "well");
-      const before = performance.now();
       assert.equal((await well.state("")).status, "running");
-      assert.ok(performance.now() - before < 250, "the other container answered late");
+      assert.ok(!killed, "the other container answers before the stuck one is given up");
       await killing;
       await host.event(isExitOf("stuck"));
       assert.equal(host.exits("stuck")[0]?.exitStatus, 137);

@@ -4,6 +4,9 @@ import type { GrpcConnection } from "@berth/grpc";
 import { eventTypes, isType } from "@berth/proto";
 import { Events } from "@berth/proto/containerd/services/events/v1";
 
+/** Far more than an event takes. */
+const HANG_MS = 120_000;
+
 export interface Seen {
   readonly topic: string;
   readonly event: Readonly<Record<string, unknown>>;
@@ -18,7 +21,7 @@ export interface Recorder extends Disposable {
   /** `create`, `exec-started e1`, `exit e1`, `exit`… */
   story(id: string): string[];
   /** The first event of the container that fits, seen or to come. */
-  until(id: string, what: string, ms?: number): Promise<Seen>;
+  until(id: string, what: string): Promise<Seen>;
 }
 
 /** Resolves once events arrive. */
@@ -59,13 +62,12 @@ export async function recordEvents(connection: GrpcConnection, namespace: string
     seen,
     of,
     story: (id) => of(id).map((each) => nameOf(id, each)),
-    async until(id, what, ms = 15_000) {
-      const late = AbortSignal.timeout(ms);
+    async until(id, what) {
+      const late = AbortSignal.timeout(HANG_MS);
       for (;;) {
         const found = of(id).find((each) => nameOf(id, each) === what);
         if (found !== undefined) return found;
-        if (late.aborted)
-          throw new Error(`no event ${what} of ${id} within ${ms} ms, but ${of(id).map((each) => nameOf(id, each))}`);
+        if (late.aborted) throw new Error(`no event ${what} of ${id}, but ${of(id).map((each) => nameOf(id, each))}`);
         const { promise } = wake;
         await new Promise<void>((done) => {
           void promise.then(done);

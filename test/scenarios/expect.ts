@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type ErrorKind, kindOf, messageOf } from "@berth/base";
+import { until } from "../support/until.ts";
 
 /** The call fails with exactly this code, and with this text. */
 export async function refused(call: Promise<unknown>, kind: ErrorKind, text: string | RegExp): Promise<void> {
@@ -23,13 +24,8 @@ export async function outcomeOf(call: Promise<unknown>): Promise<string> {
   }
 }
 
-/** Looks until it is so; what other processes do sends no event. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>, ms = 15_000): Promise<void> {
-  for (const end = Date.now() + ms; !(await holds()); ) {
-    assert.ok(Date.now() < end, `${what} within ${ms} ms`);
-    await new Promise((done) => setTimeout(done, 10));
-  }
-}
+/** Looks until it is so. */
+export const eventually = (what: string, holds: () => boolean | Promise<boolean>): Promise<void> => until(holds, what);
 
 /** A zombie is not alive: its parent may be slow to look. */
 export function alive(pid: number): boolean {

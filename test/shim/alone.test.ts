@@ -8,9 +8,7 @@ import { RuntimeInfo } from "@berth/proto/containerd/types";
 import { mountsBelow } from "../support/leftovers.ts";
 import { alive, openDaemon, shimBinary, until } from "./harness.ts";
 
-const slowly = { timeout: 60_000 };
-
-describe("a shim whose daemon is away, or that is gone itself", slowly, () => {
+describe("a shim whose daemon is away, or that is gone itself", () => {
   it("reports the exit that happened meanwhile, once the daemon is back", async () => {
     await using daemon = await openDaemon();
     const shim = await daemon.start("a", { args: ["sh", "-c", "sleep 0.3; exit 7"] });
@@ -95,7 +93,7 @@ const isIn = (pid: string, cgroup: string): boolean => {
   }
 };
 
-describe("the start command", slowly, () => {
+describe("the start command", () => {
   it("gives containers of one group one shim", async () => {
     await using daemon = await openDaemon();
     const annotations = { "io.containerd.runc.v2.group": "g" };
@@ -171,7 +169,7 @@ describe("the start command", slowly, () => {
   });
 });
 
-describe("a shim's socket", slowly, () => {
+describe("a shim's socket", () => {
   it("survives garbage", async () => {
     await using daemon = await openDaemon();
     const shim = await daemon.start("j", { args: ["true"] });

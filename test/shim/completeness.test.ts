@@ -124,7 +124,7 @@ const sized = (sink: Run["sink"], bytes: number, piece: number): Run => ({
   piece,
 });
 
-describe("output", { timeout: 3_600_000 }, () => {
+describe("output", () => {
   for (const sink of sinks)
     it(`is complete and in order: ${sink}`, async () => {
       await using daemon = await openFilling();

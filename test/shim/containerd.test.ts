@@ -27,7 +27,7 @@ for (const [name, runtime] of [
   ["containerd's own shim", "/usr/bin/containerd-shim-runc-v2"],
   ["this shim", shimBinary],
 ] as const)
-  describe(`${name} under containerd`, { skip: !hasContainerd(), timeout: 120_000 }, () => {
+  describe(`${name} under containerd`, { skip: !hasContainerd() }, () => {
     let daemon: Supervisor;
     const ids: string[] = [];
     const newId = (): string => {

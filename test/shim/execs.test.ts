@@ -97,7 +97,7 @@ const shims = [
   },
 ] as const;
 
-describe("what is executed", { timeout: 60_000 }, () => {
+describe("what is executed", () => {
   for (const { binary, own, more } of shims)
     for (const execs of [0, 3])
       it(`by ${binary} in a life with ${execs} execs`, async () => {

@@ -10,7 +10,6 @@ import { Metrics } from "@berth/proto/io/containerd/cgroups/v1";
 import { goShim } from "../support/berthd.ts";
 import { type Daemon, openDaemon, type Shim, shimBinary, until } from "./harness.ts";
 
-const slowly = { timeout: 60_000 };
 const hasV1 = existsSync("/sys/fs/cgroup/memory/memory.limit_in_bytes") ? false : "needs cgroup v1";
 const sleeper = ["sleep", "1000"];
 
@@ -69,7 +68,7 @@ function near(actual: bigint | undefined, wanted: string | undefined, slack: num
   assert.ok(distance <= slack, `${what}: ${actual}, in the cgroup ${wanted}`);
 }
 
-describe("figures of cgroup v1", { ...slowly, skip: hasV1 }, () => {
+describe("figures of cgroup v1", { skip: hasV1 }, () => {
   it("have every field that containerd's shim has, with the same limits", async () => {
     await using daemon = await openDaemon();
     const [ours, theirs] = [await running(daemon, "ours"), await running(daemon, "theirs", goShim)];
@@ -144,7 +143,7 @@ describe("figures of cgroup v1", { ...slowly, skip: hasV1 }, () => {
   });
 });
 
-describe("update", { ...slowly, skip: hasV1 }, () => {
+describe("update", { skip: hasV1 }, () => {
   it("writes every kind of limit that runc can change", async () => {
     await using daemon = await openDaemon();
     const { shim, close } = await running(daemon, "u");
@@ -193,7 +192,7 @@ describe("update", { ...slowly, skip: hasV1 }, () => {
 const hasSwap = (daemon: Daemon): boolean =>
   existsSync(`/sys/fs/cgroup/memory/${daemon.namespace}/u/memory.memsw.limit_in_bytes`);
 
-describe("pids", slowly, () => {
+describe("pids", () => {
   it("names the exec of a process, and only its first one", async () => {
     await using daemon = await openDaemon();
     const { shim, close } = await running(daemon, "p");
@@ -238,7 +237,7 @@ done
 runc $head create --bundle "$bundle" --pid-file "$file" "$id" && runc $head start "$id"
 `;
 
-describe("restore", slowly, () => {
+describe("restore", () => {
   it("happens at start: there is no process before, and a whole life behind", async () => {
     await using daemon = await openDaemon();
     const [runtime, calls, image] = ["runtime", "calls", "image"].map((name) => join(daemon.top, name)) as [

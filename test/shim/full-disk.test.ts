@@ -33,7 +33,7 @@ function smallDisk(path: string): Disposable & { makeRoom(): void } {
   };
 }
 
-describe("a disk that is full for a while", { timeout: 60_000 }, () => {
+describe("a disk that is full for a while", () => {
   for (const kind of ["file://", "plain file", "terminal"] as const)
     it(`does not stop a container that writes to it (${kind}): the gap is counted`, async () => {
       await using daemon = await openDaemon();

@@ -25,6 +25,9 @@ import { nodeByteStream } from "@berth/runtime";
 import { createClient, createServer } from "@berth/ttrpc";
 import { makeBundle, makeRootfs, ociProcess, ociSpec, type SpecOptions } from "../support/bundle.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
+import { until } from "../support/until.ts";
+
+export { until } from "../support/until.ts";
 
 /** The program under test; another shim v2 may be named to compare. */
 export const shimBinary = process.env.SHIM ?? resolve(import.meta.dirname, "../../dist/bin/containerd-shim-berth-v2");
@@ -238,14 +241,6 @@ export function alive(pid: number): boolean {
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch {
     return false;
-  }
-}
-
-/** Looks until it is so; what other processes do sends no event. */
-export async function until(condition: () => boolean, ms = 10_000): Promise<void> {
-  for (const end = Date.now() + ms; !condition(); ) {
-    assert.ok(Date.now() < end, `${condition} came true within ${ms} ms`);
-    await new Promise((done) => setTimeout(done, 10));
   }
 }
 

@@ -59,7 +59,7 @@ const bootstrap = (daemon: Daemon, id: string, more: Partial<BootstrapParams> = 
 
 const options = packAny(Options, { binaryName: "crun" });
 
-describe("start", { timeout: 60_000 }, () => {
+describe("start", () => {
   for (const [name, input, saved] of [
     ["nothing (/dev/null)", undefined, null],
     ["an empty stdin", new Uint8Array(0), null],
@@ -219,7 +219,7 @@ describe("start", { timeout: 60_000 }, () => {
   });
 });
 
-describe("a shim that serves", { timeout: 60_000 }, () => {
+describe("a shim that serves", () => {
   const ask = async (path: string): Promise<string> => {
     const socket = connect(path);
     let text = "";
@@ -349,7 +349,7 @@ describe("the command line", () => {
   });
 });
 
-describe("delete", { timeout: 60_000 }, () => {
+describe("delete", () => {
   const remove = (daemon: Daemon, id: string, bundle: string, ...flags: string[]) =>
     spawnSync(shimBinary, ["-namespace", daemon.namespace, "-id", id, ...flags, "delete"], { cwd: bundle });
 

@@ -94,7 +94,7 @@ it(`${execs} execs and ${lines} lines leave a shim as large as it was`, async (t
     await until(() => {
       seen += drained(real.output);
       return seen >= bytes(count);
-    }, 60_000);
+    });
   };
   await flow(5000);
   const quiet = memoryOf(real.shim);

@@ -10,7 +10,7 @@ const watches = (pid: number): string[] =>
     .filter((target) => target.includes("eventfd") || target.includes("/memory."));
 const LIMIT = 24 << 20;
 
-describe("lack of memory", { timeout: 60_000 }, () => {
+describe("lack of memory", () => {
   it("is told when the kernel kills, once for each kill that is seen, though nothing that the shim follows ends", async () => {
     await using daemon = await openDaemon();
     const ooms = () => daemon.events.filter(({ topic }) => topic === "/tasks/oom").length;

@@ -15,7 +15,7 @@ const privateKb = (pid: number): number =>
     0,
   );
 
-describe("a shim", { timeout: 300_000 }, () => {
+describe("a shim", () => {
   it(`reaps ${ORPHANS} orphans of a container that shares the host's pids`, async () => {
     await using daemon = await openDaemon();
     // Each `( … & )` ends at once and leaves its child to the shim: the nearest subreaper.
@@ -26,7 +26,7 @@ describe("a shim", { timeout: 300_000 }, () => {
     const init = await shim.create({ stdin, stdout });
     const before = privateKb(shim.pid);
     await shim.task.start({ id: "r" });
-    await until(() => out.text() === "made\n", 250_000);
+    await until(() => out.text() === "made\n");
     await until(() => childrenOf(shim.pid).length === 1);
     assert.deepEqual(childrenOf(shim.pid), [init]);
     const grown = privateKb(shim.pid) - before;

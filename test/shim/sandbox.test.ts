@@ -46,7 +46,7 @@ const podConfig = message("runtime.v1.PodSandboxConfig", [
 ]);
 const podOptions = (config: object) => ({ typeUrl: podConfig.typeName, value: podConfig.encode(config) });
 
-describe("a sandbox", { timeout: 60_000 }, () => {
+describe("a sandbox", () => {
   it("goes through its life, and keeps its shim as long", async () => {
     await using daemon = await openDaemon();
     using pod = await openPod(daemon, "pod");

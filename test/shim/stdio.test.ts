@@ -15,7 +15,7 @@ async function finish(shim: Shim): Promise<void> {
   await shim.task.shutdown({ id: shim.id });
 }
 
-describe("stdio of a container", { timeout: 60_000 }, () => {
+describe("stdio of a container", () => {
   it("brings everything to a file before the exit is told, both outputs to one", async () => {
     await using daemon = await openDaemon();
     const shim = await daemon.start("f", { args: ["sh", "-c", "seq 1 20000; echo err >&2"] });
@@ -134,10 +134,9 @@ describe("stdio of a container", { timeout: 60_000 }, () => {
     const stdout = daemon.fifo("go");
     const out = reader(stdout);
     await shim.exec("x", ["sh", "-c", "echo hello; sleep 50 & exit 4"], { stdout });
-    const began = Date.now();
     assert.equal((await shim.task.wait({ id: "g", execId: "x" })).exitStatus, 4);
-    assert.ok(Date.now() - began < 3000);
     await until(() => out.text() === "hello\n");
+    assert.ok(!out.ended(), "the grandchild still has it");
     await shim.task.delete({ id: "g", execId: "x" });
     await shim.task.kill({ id: "g", signal: 9 });
     await shim.task.wait({ id: "g" });

@@ -22,7 +22,7 @@ export interface BerthdOptions {
   readonly within?: readonly string[];
 }
 
-/** Starts berthd and waits until it answers (at most 20 s). Its directory is short: socket paths are. */
+/** Starts berthd and waits until it answers. Its directory is short: socket paths are. */
 export async function startBerthd(options: BerthdOptions = {}): Promise<Supervisor> {
   const { shim = "", config = "", env = {}, program = berthdPath, within = [] } = options;
   if (!existsSync(program)) throw new Error(`${program} is not built: run npm run build`);

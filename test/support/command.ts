@@ -15,6 +15,8 @@ export interface Started {
   readonly ended: Promise<Ended>;
   /** Resolves when stdout has had this text; rejects when it ends without. */
   said(text: string): Promise<void>;
+  /** The same of stderr. */
+  complained(text: string): Promise<void>;
 }
 
 export interface Command {
@@ -52,14 +54,15 @@ export function commandOf(options: CommandOptions): Command {
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => {
       stderr += text;
+      wake();
     });
     const ended = once(child, "close").then(([code]) => {
       done = true;
       wake();
       return { code: code as number | null, stdout, stderr };
     });
-    const said = async (text: string) => {
-      while (!stdout.includes(text)) {
+    const waitFor = async (text: string, output: () => string) => {
+      while (!output().includes(text)) {
         if (done) {
           const command = [basename(options.program), ...args].join(" ");
           throw new Error(`${command} never said ${JSON.stringify(text)}: ${stdout}${stderr}`);
@@ -69,7 +72,9 @@ export function commandOf(options: CommandOptions): Command {
         });
       }
     };
-    return { child, ended, said };
+    const said = (text: string) => waitFor(text, () => stdout);
+    const complained = (text: string) => waitFor(text, () => stderr);
+    return { child, ended, said, complained };
   };
   const run = (...args: string[]): Promise<Ended> => {
     const { child, ended } = start(...args);

@@ -4,10 +4,11 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { bundlesBelow, mountsBelow, processesNaming } from "./leftovers.ts";
+import { until } from "./until.ts";
 
 const run = promisify(execFile);
-/** For a daemon to answer, and to end. */
-const PATIENCE_MS = 20_000;
+/** For a daemon to end before it is killed: such an end leaves traces, of which tests know. */
+const PATIENCE_MS = 60_000;
 
 export interface DaemonOptions {
   readonly command: string;
@@ -73,19 +74,21 @@ async function untilAnswers(
   answers: () => Promise<unknown>,
   log: () => string,
 ): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  for (;;) {
-    try {
-      await answers();
-      return;
-    } catch (error) {
-      if (hasEnded(child)) throw new Error(`${command} has ended:\n${log().slice(-2000)}`, { cause: error });
-      if (Date.now() > deadline)
-        throw new Error(`${command} does not answer:\n${log().slice(-2000)}`, { cause: error });
-    }
-    // There is nothing to wait on: a socket appears before its daemon answers.
-    await new Promise((done) => setTimeout(done, 20));
-  }
+  let last: unknown;
+  // There is nothing to wait on: a socket appears before its daemon answers.
+  await until(
+    async () => {
+      try {
+        await answers();
+        return true;
+      } catch (error) {
+        if (hasEnded(child)) throw new Error(`${command} has ended:\n${log().slice(-2000)}`, { cause: error });
+        last = error;
+        return false;
+      }
+    },
+    () => `${command} answers: ${last}\n${log().slice(-2000)}`,
+  );
 }
 
 /** Shims outlive their daemon, and hold containers and mounts: its own by the directory in their command line. */

@@ -34,7 +34,7 @@ export interface SupervisorOptions extends Pick<Supervisor, "address" | "dir" | 
   readonly env: Readonly<Record<string, string>>;
 }
 
-/** Starts it and waits until it answers (at most 20 s). */
+/** Starts it and waits until it answers. */
 export async function startSupervisor({ command, env, ...places }: SupervisorOptions): Promise<Supervisor> {
   const { address, dir } = places;
   const ctr = async (...args: string[]): Promise<string> => {

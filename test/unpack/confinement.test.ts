@@ -5,9 +5,9 @@ import { once } from "node:events";
 import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { gzipSync } from "node:zlib";
 import { makeTar } from "../support/image.ts";
+import { until } from "../support/until.ts";
 import { bindMount, buildUnpack } from "./harness.ts";
 
 const root = process.getuid?.() === 0;
@@ -17,15 +17,6 @@ const fieldOf = (pid: number, name: string): string =>
 
 const childrenOf = (pid: number): number[] =>
   readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
-
-/** Waits for something of the kernel's that announces itself to nobody. */
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!holds()) {
-    assert.ok(Date.now() < deadline, what);
-    await delay(5);
-  }
-}
 
 describe("while a layer is unpacked", { skip: root ? false : "needs root" }, () => {
   it("the unpacker keeps six capabilities, the decompressor none, and both end with their parent", async () => {
@@ -53,12 +44,12 @@ describe("while a layer is unpacked", { skip: root ? false : "needs root" }, () 
       parent.stdin?.end(job);
       // 16 bytes are taken to tell the compression, and the layer begins again behind them.
       writeSync(writer, layer.subarray(0, 16));
-      await until("the decompressor is started", () => childrenOf(parent.pid ?? 0).flatMap(childrenOf).length === 1);
+      await until(() => childrenOf(parent.pid ?? 0).flatMap(childrenOf).length === 1, "the decompressor is started");
       // More than a decompressor takes at once, and not all of it.
       for (let at = 0; at < 3 << 20; ) at += writeSync(writer, layer.subarray(at, Math.min(at + 65_536, 3 << 20)));
       const [unpacker = 0] = childrenOf(parent.pid ?? 0);
       const [filter = 0] = childrenOf(unpacker);
-      await until("the first member is there", () => readdirSync(target).includes("x"));
+      await until(() => readdirSync(target).includes("x"), "the first member is there");
 
       // CHOWN 0, DAC_OVERRIDE 1, FOWNER 3, FSETID 4, MKNOD 27, SETFCAP 31.
       const six = "000000008800001b";
@@ -82,11 +73,11 @@ describe("while a layer is unpacked", { skip: root ? false : "needs root" }, () 
           return true;
         }
       };
-      await until("the unpacker is gone", () => isGone(unpacker));
+      await until(() => isGone(unpacker), "the unpacker is gone");
       // The decompressor waits for its blob, which a file never lets it do: with the next bytes it is gone, too.
       for (let at = 3 << 20; at < layer.length && !isGone(filter); )
         at += writeSync(writer, layer.subarray(at, Math.min(at + 4096, layer.length)));
-      await until("the decompressor is gone", () => isGone(filter));
+      await until(() => isGone(filter), "the decompressor is gone");
     } finally {
       parent.kill("SIGKILL");
       closeSync(writer);

@@ -38,7 +38,7 @@ for (const pair of pairs.filter(({ name }) => name !== "berthd + go shim"))
       const { count, box } = counting(w);
       const first = await box();
       await first.up();
-      await eventually("ten rounds", () => count() >= 10, 30_000);
+      await eventually("ten rounds", () => count() >= 10);
       const options = packAny(CheckpointOptions, { exit: true });
       const { descriptors } = await w.tasks.checkpoint({ containerId: first.id, options }, w.to);
       await first.wait();
@@ -50,7 +50,7 @@ for (const pair of pairs.filter(({ name }) => name !== "berthd + go shim"))
       assert.ok(checkpoint !== null, descriptors.map(({ mediaType }) => mediaType).join());
       assert.equal(await second.create({ checkpoint }), 0);
       assert.ok((await second.start()) > 0);
-      await eventually("more rounds", () => count() > before, 30_000);
+      await eventually("more rounds", () => count() > before);
       assert.ok(before >= 10 && count() < before + 300, "it has not begun anew");
       assert.equal(await second.run("e1", "true"), 0);
       assert.equal((await second.down()).exitStatus, 137);
@@ -65,11 +65,11 @@ for (const pair of pairs.filter(({ name }) => name !== "berthd + go shim"))
         for (const path of [imagePath, workPath]) mkdirSync(path);
         const first = await box();
         await first.up();
-        await eventually("ten rounds", () => count() >= 10, 30_000);
+        await eventually("ten rounds", () => count() >= 10);
         await first.checkpoint(packAny(CheckpointOptions, { imagePath, workPath }));
         assert.equal(await first.status(), "running");
         const before = count();
-        await eventually("more rounds", () => count() > before, 30_000);
+        await eventually("more rounds", () => count() > before);
         await first.down();
 
         const second = await box();
@@ -78,7 +78,7 @@ for (const pair of pairs.filter(({ name }) => name !== "berthd + go shim"))
         await second.start();
         assert.ok(existsSync(join(workPath, "restore.log")));
         const restored = count();
-        await eventually("rounds of the restored one", () => count() > restored, 30_000);
+        await eventually("rounds of the restored one", () => count() > restored);
         await second.down();
       });
 
@@ -91,7 +91,7 @@ for (const pair of pairs.filter(({ name }) => name !== "berthd + go shim"))
         const options = packAny(CheckpointOptions, { exit: true, imagePath: "/proc/nowhere" });
         await assert.rejects(first.checkpoint(options));
         const before = count();
-        await eventually("more rounds", () => count() > before, 30_000);
+        await eventually("more rounds", () => count() > before);
         assert.equal(await first.status(), "running");
       });
   });

@@ -26,7 +26,7 @@ describe("berthd as a unit of systemd's", onlyInVm, () => {
   /** The container has gone on by so much since now. */
   const goesOn = async (steps: number) => {
     const from = count();
-    await eventually(`${steps} more lines`, () => count() >= from + steps, 60_000);
+    await eventually(`${steps} more lines`, () => count() >= from + steps);
   };
   const mainPid = async () => Number(await unitProperty(unit, "MainPID"));
   const pidOf = async (id: string): Promise<number> => {
@@ -68,7 +68,6 @@ describe("berthd as a unit of systemd's", onlyInVm, () => {
         await eventually(
           "a new berthd",
           async () => (await unitProperty(unit, "ActiveState")) === "active" && ![0, before].includes(await mainPid()),
-          60_000,
         );
       },
     ],
@@ -102,7 +101,7 @@ describe("berthd as a unit of systemd's", onlyInVm, () => {
     const pid = await pidOf("seven");
     await systemctl("stop", unit);
     writeFileSync(join(dir, "go"), "");
-    await eventually("the end of the container", () => !alive(pid), 60_000);
+    await eventually("the end of the container", () => !alive(pid));
     await systemctl("start", unit);
     assert.equal((await berth("wait", "seven")).stdout.trim(), "7");
     await must("rm", "seven");
@@ -114,9 +113,8 @@ describe("berthd as a unit of systemd's", onlyInVm, () => {
     await eventually(
       "a new berthd",
       async () => (await unitProperty(unit, "ActiveState")) === "active" && ![0, before].includes(await mainPid()),
-      60_000,
     );
-    await eventually("the end of the container", () => !alive(container), 60_000);
+    await eventually("the end of the container", () => !alive(container));
     assert.doesNotMatch(await must("ps"), /lines/);
     await must("rm", "-f", "lines");
     assert.deepEqual(processesNaming("containerd-shim-berth-v2"), []);

@@ -10,7 +10,8 @@ const folder = join(import.meta.dirname, "cases");
 const cases = readdirSync(folder)
   .filter((name) => name.endsWith(".ts") && !helpers.includes(name))
   .map((name) => join(folder, name));
-describe("the host", () => {
+// They wait more than they compute.
+describe("the host", { concurrency: true }, () => {
   for (const variant of ["release", "asan", "gc-stress"] as const) {
     it(`passes its tests as a ${variant} build`, async () => {
       const result = await runOnHost(cases, variant);

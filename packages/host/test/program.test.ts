@@ -23,7 +23,7 @@ before(async () => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 const outcome = (program: string, ending: string, input = "") => {
-  const { status, stdout, stderr } = spawnSync(program, [ending], { input, encoding: "utf8", timeout: 10_000 });
+  const { status, stdout, stderr } = spawnSync(program, [ending], { input, encoding: "utf8", timeout: 60_000 });
   return { status, stdout, stderr };
 };
 

@@ -6,7 +6,7 @@ import { runOnHost } from "../run-on-host.ts";
 
 const files = ["calls", "late", "wire"].map((name) => join(import.meta.dirname, `../../ttrpc/test/${name}.test.ts`));
 
-describe("ttrpc", () => {
+describe("ttrpc", { concurrency: true }, () => {
   for (const variant of ["release", "asan"] as const) {
     it(`passes its tests inside the host, as a ${variant} build`, async () => {
       const result = await runOnHost(files, variant);

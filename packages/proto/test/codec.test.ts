@@ -175,7 +175,9 @@ const sorted = (value: unknown): unknown => {
   );
 };
 
-const runs = (type: AnyType) => ({ numRuns: type === All ? 100 : 5 });
+/** Of the quick gate; the long tier has more. */
+const factor = process.env.BERTH_LONG ? 10 : 1;
+const runs = (type: AnyType) => ({ numRuns: factor * (type === All ? 40 : 2) });
 
 /** Fields with presence (`optional`), which protobufjs leaves out where they are absent, with their defaults. */
 const absent = (type: protobuf.Type): Record<string, unknown> =>
@@ -235,7 +237,7 @@ describe("the codec", () => {
         for (let length = 0; length < bytes.length; length++) decodes(bytes.subarray(0, length));
         assert.ok(decodes(bytes));
       }),
-      { numRuns: 25 },
+      { numRuns: factor * 8 },
     );
   });
 
@@ -250,7 +252,7 @@ describe("the codec", () => {
         if (damaged.length > 0) damaged[at % damaged.length] = byte;
         decodes(damaged);
       }),
-      { numRuns: 300 },
+      { numRuns: factor * 100 },
     );
   });
 
@@ -266,7 +268,7 @@ describe("the codec", () => {
         const around = new Uint8Array([...extra, ...bytes, ...extra]);
         assert.deepEqual(sorted(plain(All, All.decode(around))), sorted(plain(All, value)));
       }),
-      { numRuns: 60 },
+      { numRuns: factor * 20 },
     );
   });
 

@@ -147,7 +147,7 @@ describe("a descriptor that is passed", () => {
     using folder = temporary();
     const path = `${folder.path}/console`;
     writeFile(`${folder.path}/hello`, "hello");
-    const receiving = receiveDescriptor(path, AbortSignal.timeout(5000));
+    const receiving = receiveDescriptor(path, AbortSignal.timeout(60_000));
     {
       using connection = connectRaw(path);
       using file = open(`${folder.path}/hello`, O.RDONLY);
@@ -160,7 +160,7 @@ describe("a descriptor that is passed", () => {
   itLeavesNothing("and does not come is an error", async () => {
     using folder = temporary();
     const path = `${folder.path}/console`;
-    const closed = receiveDescriptor(path, AbortSignal.timeout(5000));
+    const closed = receiveDescriptor(path, AbortSignal.timeout(60_000));
     connectRaw(path).close();
     await assert.rejects(closed.fd, { code: "EPIPE" });
     const controller = new AbortController();
