@@ -1,4 +1,4 @@
-import { mkdir } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { failedPrecondition, invalidArgument, isAlreadyExists } from "@berth/base";
 import { claimSocketPath } from "@berth/grpc";
@@ -7,18 +7,32 @@ import { claimSocketPath } from "@berth/grpc";
 const LONGEST = 107;
 
 /**
- * Makes a path free to listen at: the directory is made (0700) where it is absent, and a socket that nobody
- * listens at any more is removed. Throws failed-precondition where somebody answers.
+ * Makes a path free to listen at: missing directories are made, and a socket that nobody listens at any more is
+ * removed. They are private (0700), but for those that `passed` are in or below: root of a container's user namespace
+ * goes through them to its files, and the socket is kept by its own mode. Throws failed-precondition where somebody
+ * answers.
  */
-export async function claimSocket(path: string): Promise<void> {
+export async function claimSocket(path: string, passed: readonly string[] = []): Promise<void> {
   if (!path.startsWith("/")) throw invalidArgument(`address ${JSON.stringify(path)} must be an absolute path`);
   if (Buffer.byteLength(path) > LONGEST)
     throw invalidArgument(`address ${path} is longer than the ${LONGEST} bytes that a socket's path may have`);
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+  await makeDirectory(dirname(path), passed);
   try {
     await claimSocketPath(path);
   } catch (cause) {
     if (!isAlreadyExists(cause)) throw cause;
     throw failedPrecondition(`another berthd answers at ${path}: stop it first`, { cause });
   }
+}
+
+async function makeDirectory(directory: string, passed: readonly string[]): Promise<void> {
+  const isThere = await access(directory).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  await makeDirectory(dirname(directory), passed);
+  const isPassed = passed.some((one) => `${one}/`.startsWith(`${directory}/`));
+  // With `recursive`, one that somebody else makes meanwhile is fine.
+  await mkdir(directory, { recursive: true, mode: isPassed ? 0o711 : 0o700 });
 }

@@ -17,6 +17,7 @@ import { claimSocket } from "./claim-socket.ts";
 import { dropTemporaryLeases } from "./drop-temporary-leases.ts";
 import { createLog } from "./log.ts";
 import { createNotify } from "./notify.ts";
+import { openDirectory } from "./open-directory.ts";
 import { serveGrpc } from "./serve-grpc.ts";
 import { serveTtrpc } from "./serve-ttrpc.ts";
 import { dumpState } from "./state-dump.ts";
@@ -31,6 +32,8 @@ const ownRuntime = "io.containerd.runc.v2";
 /** Serves until SIGTERM or SIGINT. Shims and their containers go on without us. */
 export async function serve({ config, warnings }: Loaded, program: string): Promise<void> {
   const started = performance.now();
+  // Whatever we were started by: directories that are made to be passed are, and containers begin with the usual mask.
+  process.umask(0o022);
   const signal = untilSignal();
   const log = createLog({ level: config.debug.level, format: config.debug.format || "text" });
   for (const warning of warnings) log.warn(`configuration: ${warning}`);
@@ -59,8 +62,8 @@ async function startDaemon(config: Config, program: string, log: Log) {
   // Before anything is touched: what is somebody else's stays as it is, and so does a berthd at the same address.
   const places = { root, state, others: [address, ttrpcAddress] };
   inspectPlaces(places);
-  await claimSocket(address);
-  await claimSocket(ttrpcAddress);
+  await claimSocket(address, [root, state]);
+  await claimSocket(ttrpcAddress, [root, state]);
   const store = undo.use(
     await openStore({
       ...places,
@@ -78,6 +81,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     }),
   );
   const ownShim = join(ownDirectory, "containerd-shim-berth-v2");
+  await openDirectory(state);
   const resolveShim = createShimResolver({
     shims: {
       [ownRuntime]: config.runtime.defaultShim || ownShim,
