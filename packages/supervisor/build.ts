@@ -55,11 +55,14 @@ function revision(): string {
 }
 
 // POSIX sh; the loop is `readlink -f` of the launcher itself, for links in /usr/local/bin.
-// The heap is small and is to stay so: a supervisor holds little and waits much.
+// The heap is small and is to stay so: a supervisor holds little and waits much. It collects by itself when it is idle
+// (server/reclaim.ts), and buffers of more than a few pages go back to the kernel when they are freed: left to itself,
+// glibc raises the size from which they do (mallopt(3)) with the first large one.
 const launcherScript = `#!/bin/sh
 self=$(readlink -f "$0")
 BERTHD_PROGRAM=$self
-export BERTHD_PROGRAM
+MALLOC_MMAP_THRESHOLD_=131072
+export BERTHD_PROGRAM MALLOC_MMAP_THRESHOLD_
 lib=\${self%/bin/*}/lib
-exec "$lib/node" --disable-warning=ExperimentalWarning --max-semi-space-size=1 "$lib/berthd/main.mjs" "$@"
+exec "$lib/node" --disable-warning=ExperimentalWarning --max-semi-space-size=1 --expose-gc "$lib/berthd/main.mjs" "$@"
 `;

@@ -41,6 +41,8 @@ async function main(argv: readonly string[]): Promise<void> {
 function ownProgram(): string {
   const launcher = process.env.BERTHD_PROGRAM;
   delete process.env.BERTHD_PROGRAM;
+  // For this process; shims and runtimes decide for themselves.
+  delete process.env.MALLOC_MMAP_THRESHOLD_;
   return launcher ?? resolve(import.meta.dirname, "../../../dist/bin/berthd");
 }
 

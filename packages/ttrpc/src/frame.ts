@@ -64,6 +64,11 @@ export class FrameDecoder {
     this.#receiver = receiver;
   }
 
+  /** Bytes that are kept of a frame that has not come to its end. */
+  get kept(): number {
+    return this.#data.length;
+  }
+
   /** No more frames, not even those of a `push` that is under way. */
   stop(): void {
     this.#stopped = true;

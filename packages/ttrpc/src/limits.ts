@@ -13,6 +13,11 @@ export interface Limits {
   readonly maxReceiveBytes: number;
   /** Bytes written and not taken by the peer: a server closes the connection, a client refuses the call. */
   readonly maxPendingBytes: number;
+  /**
+   * Bytes that all connections of one server hold, of what came and of what was not taken; more closes the connections
+   * that have finished nothing for longest. Not heeded by servers without streams.
+   */
+  readonly maxHeldBytes: number;
 }
 
 export const defaultLimits: Limits = {
@@ -21,6 +26,7 @@ export const defaultLimits: Limits = {
   maxRequestBytes: 64 << 20,
   maxReceiveBytes: 16 << 20,
   maxPendingBytes: 64 << 20,
+  maxHeldBytes: 128 << 20,
 };
 
 /** A stream waits with its next message while more than this is unsent on its connection. */

@@ -102,6 +102,11 @@ export class ServerConnection implements FrameReceiver {
     return this.#calls.size === 0;
   }
 
+  /** Bytes kept of what the peer has sent: the frame under way, and the requests of calls under way. */
+  get held(): number {
+    return this.#decoder.kept + this.#requestBytes;
+  }
+
   /** No whole request has come yet. */
   get silent(): boolean {
     return this.#lastRequest === 0;

@@ -121,6 +121,9 @@ class ServerStream implements StreamReceiver {
   }
 }
 
+/** Bytes of stream messages that nobody has read. */
+export const unreadBytes = (connection: ServerConnection): number => budgets.get(connection)?.bytes ?? 0;
+
 function budgetOf(connection: ServerConnection): ReceiveBudget {
   let budget = budgets.get(connection);
   if (budget === undefined) {

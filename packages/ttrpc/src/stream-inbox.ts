@@ -106,6 +106,10 @@ export class ReceiveBudget {
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   constructor(stream: ByteStream, limit: number) {
     this.#stream = stream;
     this.#limit = limit;

@@ -37,7 +37,12 @@ export interface AcceptedConnection {
 /** A server without the code for streams, for the small programs: streaming methods are unimplemented there. */
 export const createUnaryServer = (options: ServerOptions): Server => makeServer(options, null);
 
-export function makeServer(options: ServerOptions, startStream: StartStream | null): Server {
+/** `watch` stands between a connection and its stream; the connection is there once the stream is started. */
+export function makeServer(
+  options: ServerOptions,
+  startStream: StartStream | null,
+  watch: (stream: ByteStream, connection: () => ServerConnection) => ByteStream = (stream) => stream,
+): Server {
   const { log } = options;
   const shared: ServerShared = {
     routes: routesOf(options.registrations),
@@ -59,7 +64,8 @@ export function makeServer(options: ServerOptions, startStream: StartStream | nu
       const full = connections.size >= limits.maxConnections;
       // In the order in which they came.
       const silent = full ? [...connections].find((each) => each.silent && !each.closing) : undefined;
-      const connection = new ServerConnection(stream, shared, peer === undefined ? log : log.with({ pid: peer.pid }));
+      const watched = watch(stream, () => connection);
+      const connection = new ServerConnection(watched, shared, peer === undefined ? log : log.with({ pid: peer.pid }));
       if (full) connection.log.warn("too many connections: one is closed", { count: limits.maxConnections });
       if (full) (silent ?? connection).close();
       if (shared.stopping) connection.close();

@@ -18,6 +18,7 @@ import { dropTemporaryLeases } from "./drop-temporary-leases.ts";
 import { createLog } from "./log.ts";
 import { createNotify } from "./notify.ts";
 import { openDirectory } from "./open-directory.ts";
+import { reclaimWhenIdle } from "./reclaim.ts";
 import { serveGrpc } from "./serve-grpc.ts";
 import { serveTtrpc } from "./serve-ttrpc.ts";
 import { dumpState } from "./state-dump.ts";
@@ -111,6 +112,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
       daemonVersion: version,
     }),
   );
+  undo.use(reclaimWhenIdle());
   undo.use(announceRemovals(store.collector, runtime.events));
   dropTemporaryLeases(store, log);
   const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");

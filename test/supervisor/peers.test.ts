@@ -1,0 +1,49 @@
+// What greedy peers of the built berthd cost, and that it comes back.
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { after, before, describe, it } from "node:test";
+import { startBerthd } from "../support/berthd.ts";
+import type { Supervisor } from "../support/supervisor.ts";
+
+const MIB = 1 << 20;
+const PATIENCE_MS = 60_000;
+
+describe("greedy peers of berthd", () => {
+  let berthd: Supervisor;
+  before(async () => {
+    berthd = await startBerthd();
+  });
+  after(() => berthd?.[Symbol.asyncDispose]());
+
+  const memory = (what: "VmRSS" | "VmHWM"): number =>
+    Number(new RegExp(`^${what}:\\s+(\\d+)`, "m").exec(readFileSync(`/proc/${berthd.pid}/status`, "utf8"))?.[1]) * 1024;
+
+  it("that leave frames unfinished are bounded together, and the memory comes back when they go", async () => {
+    const idle = memory("VmRSS");
+    const sockets: Socket[] = [];
+    for (let count = 0; count < 100; count++) {
+      const socket = connect(berthd.ttrpcAddress).on("error", () => {});
+      await once(socket, "connect");
+      const partial = Buffer.alloc(10 + 4 * MIB - 1);
+      partial.writeUInt32BE(4 * MIB, 0);
+      partial.writeUInt32BE(1, 4);
+      partial.writeUInt8(1, 8);
+      // Written, or closed by berthd.
+      await new Promise<void>((resolve) => {
+        socket.once("close", () => resolve());
+        socket.write(partial, () => resolve());
+      });
+      sockets.push(socket);
+    }
+    await berthd.ctr("version");
+    // 400 MiB were sent.
+    assert.ok(memory("VmHWM") < 300 * MIB, `${memory("VmHWM")} bytes`);
+    for (const socket of sockets) socket.destroy();
+    for (const deadline = Date.now() + PATIENCE_MS; memory("VmRSS") > idle + 64 * MIB; ) {
+      assert.ok(Date.now() < deadline, `${memory("VmRSS")} bytes are kept, ${idle} were used before`);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  });
+});
