@@ -171,6 +171,7 @@ export class FakeSupervisor implements Disposable {
       listContainers: () => ({
         containers: [...this.containers].map(([id, args]) => ({ id, args, image: "image", status: "running" })),
       }),
+      waitContainer: async ({ id }) => ({ exitStatus: await this.#process(id).exited }),
       stopContainer: missing,
       inspectContainer: missing,
       readLogs: missing,

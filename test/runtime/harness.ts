@@ -103,6 +103,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
           return { runtime: { name: "io.containerd.runc.v2", options: null }, spec };
         },
       },
+      exits: { get: () => null, keep() {}, forget() {} },
       log: stderrLog(),
       clock: systemClock,
       timeouts,

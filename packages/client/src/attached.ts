@@ -45,7 +45,9 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   await signals.guard(options.create(stdio.paths));
 
   // Sent before the start, so that however short its life, the end is seen by this call.
-  const exit = connection.persist(({ tasks }) => tasks.wait(target));
+  const exit = connection.persist(({ engine, tasks }) =>
+    target.execId === "" ? engine.waitContainer({ id: target.containerId }) : tasks.wait(target),
+  );
   exit.catch(() => {});
   using _raw = terminal && interactive ? rawKeys() : null;
   const resize = (width: number, height: number): void => {

@@ -6,6 +6,7 @@ import { TaskDelete, TaskExit } from "@berth/proto/containerd/events";
 import { removeBundle } from "./bundle.ts";
 import { deleteLeftovers, endContainer, killContainer, killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
+import { keepExit } from "./keep-exit.ts";
 import type { LiveTask } from "./live-task.ts";
 import { removeCgroup } from "./remove-cgroup.ts";
 import type { Exit } from "./types.ts";
@@ -46,6 +47,7 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
     await removeCgroup(directories);
   }
   const exit = exitOf(context, task, reply, force);
+  keepExit(context, task, exit);
   // In one step: who is told of the exit finds no task, and who finds no task was told.
   if (registry.find(namespace, id) === task) {
     const execStatus = reply !== null || force ? 137 : 255;

@@ -8,8 +8,10 @@ import { bury } from "./bury.ts";
 import type { Context } from "./context.ts";
 import { unlessAborted } from "./deadline.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
+import { forgetExit } from "./keep-exit.ts";
 import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
+import { recordHeard } from "./record-heard.ts";
 import { recoverJournal } from "./recover-journal.ts";
 import { type Attempt, rollBack } from "./roll-back.ts";
 import { checkRootLinks } from "./root-links.ts";
@@ -85,7 +87,7 @@ async function launch(
   // biome-ignore format: one value a field
   attempt.journal = {
     version: 1, bootId: context.bootId, launchId: randomUUID(), shim, phase: "launching",
-    address: "", api: 2, shimProcess: null, init: null, exit: null,
+    address: "", api: 2, shimProcess: null, init: null, exit: null, outOfMemory: false,
   };
   note({});
   ledger.forget(bundle.namespace, bundle.id);
@@ -165,8 +167,8 @@ async function launch(
     escalate: (stuck) => bury(context, stuck, true),
   });
   registry.add(task);
-  const exit = ledger.initExit(bundle.namespace, bundle.id, pid);
-  if (exit !== null) task.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at } });
+  forgetExit(context, bundle.namespace, bundle.id);
+  recordHeard(context, task);
   return task;
 }
 

@@ -4,6 +4,7 @@ import { bury } from "./bury.ts";
 import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
+import { keepExit } from "./keep-exit.ts";
 import type { LiveTask } from "./live-task.ts";
 import { asContainerdSays, isSilence } from "./shim-error.ts";
 import type { Exit } from "./types.ts";
@@ -11,15 +12,15 @@ import type { Exit } from "./types.ts";
 const deletions = new WeakMap<LiveTask, Promise<Exit>>();
 
 /** Deletes a stopped task with its shim and bundle. Whoever asks while it goes on gets the same answer. */
-export function deleteTask(context: Context, task: LiveTask): Promise<Exit> {
+export function deleteTask(context: Context, task: LiveTask, withContainer = false): Promise<Exit> {
   const under = deletions.get(task);
   if (under !== undefined) return under;
-  const deletion = perform(context, task).finally(() => deletions.delete(task));
+  const deletion = perform(context, task, withContainer).finally(() => deletions.delete(task));
   deletions.set(task, deletion);
   return deletion;
 }
 
-async function perform(context: Context, task: LiveTask): Promise<Exit> {
+async function perform(context: Context, task: LiveTask, withContainer: boolean): Promise<Exit> {
   const { registry, log, timeouts } = context;
   const { namespace, id, link, directories } = task;
   let exit: Exit | null = null;
@@ -34,6 +35,8 @@ async function perform(context: Context, task: LiveTask): Promise<Exit> {
   using name = registry.remove(task);
   if (name === null) return await task.lost;
   const known = exit ?? exitBefore(context, task);
+  // One that was never started has no time of its end.
+  if (!withContainer && known.at > 0n) keepExit(context, task, known);
   const gone = link.disconnected();
   const shared = registry.isShared(link.bootstrap.address, namespace, id);
   if (!shared) link.expectEnd();

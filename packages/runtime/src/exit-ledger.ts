@@ -1,7 +1,8 @@
 // Which exits were published. Shims send an event again when they do not know whether it arrived, and we
-// make up an exit where a shim cannot tell any more; listeners get each exit once.
+// make up an exit where a shim cannot tell any more; listeners get each exit once. And which containers have run out of
+// memory, which a shim tells by an event alone.
 import { DecodeError, isType, topics } from "@berth/proto";
-import { TaskExit } from "@berth/proto/containerd/events";
+import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
 import type { Envelope, Exit } from "./types.ts";
 import { toExit } from "./wire.ts";
 
@@ -16,50 +17,76 @@ export interface ExitLedger {
   admit(envelope: Envelope): boolean;
   /** Init's exit that was noted for this container, with this pid (any, for 0). */
   initExit(namespace: string, container: string, pid: number): Exit | null;
+  /** Whether a kill for lack of memory in this container was told. */
+  ranOutOfMemory(namespace: string, container: string): boolean;
   /** The name is used for a new task. */
   forget(namespace: string, container: string): void;
 }
 
-/** `onInit` hears of each exit of an init, once. */
-export function createExitLedger(onInit: (namespace: string, container: string, exit: Exit) => void): ExitLedger {
-  const containers = new Map<string, Map<string, Exit>>();
+interface Heard {
+  /** By process and pid. */
+  readonly exits: Map<string, Exit>;
+  ranOutOfMemory: boolean;
+}
 
-  const note: ExitLedger["note"] = (namespace, container, process, exit) => {
-    const name = `${namespace}/${container}`;
-    const exits = containers.get(name) ?? new Map<string, Exit>();
-    const key = `${process}/${exit.pid}`;
-    if (exits.has(key)) return false;
+/** `onNews` is called once for each exit of an init, and for a container's first kill for lack of memory. */
+export function createExitLedger(onNews: (namespace: string, container: string) => void): ExitLedger {
+  const containers = new Map<string, Heard>();
+  const nameOf = (namespace: string, container: string) => `${namespace}/${container}`;
+
+  /** The newest entry from now on. */
+  const entry = (name: string): Heard => {
+    const heard = containers.get(name) ?? { exits: new Map<string, Exit>(), ranOutOfMemory: false };
     containers.delete(name);
-    containers.set(name, exits.set(key, exit));
-    trim(exits, EXITS);
+    containers.set(name, heard);
     trim(containers, CONTAINERS);
-    if (process === container) onInit(namespace, container, exit);
+    return heard;
+  };
+  const note: ExitLedger["note"] = (namespace, container, process, exit) => {
+    const name = nameOf(namespace, container);
+    const key = `${process}/${exit.pid}`;
+    if (containers.get(name)?.exits.has(key)) return false;
+    const { exits } = entry(name);
+    exits.set(key, exit);
+    trim(exits, EXITS);
+    if (process === container) onNews(namespace, container);
     return true;
+  };
+  const noteKill = (envelope: Envelope) => {
+    const container = decoded(() => TaskOOM.decode(envelope.event.value))?.containerId ?? "";
+    if (container === "") return;
+    const heard = entry(nameOf(envelope.namespace, container));
+    if (heard.ranOutOfMemory) return;
+    heard.ranOutOfMemory = true;
+    onNews(envelope.namespace, container);
   };
   return {
     note,
     admit(envelope) {
+      if (envelope.topic === topics.taskOom && isType(envelope.event, TaskOOM)) noteKill(envelope);
       if (envelope.topic !== topics.taskExit || !isType(envelope.event, TaskExit)) return true;
-      const event = decodeExit(envelope);
+      const event = decoded(() => TaskExit.decode(envelope.event.value));
       // Not to be understood, but well formed on the outside: whoever listens may know more.
       if (event === null) return true;
       const process = event.id === "" ? event.containerId : event.id;
       return note(envelope.namespace, event.containerId, process, toExit(event));
     },
     initExit(namespace, container, pid) {
-      const exits = containers.get(`${namespace}/${container}`);
+      const exits = containers.get(nameOf(namespace, container))?.exits;
       if (exits === undefined) return null;
       if (pid !== 0) return exits.get(`${container}/${pid}`) ?? null;
       for (const [key, exit] of exits) if (key.startsWith(`${container}/`)) return exit;
       return null;
     },
-    forget: (namespace, container) => void containers.delete(`${namespace}/${container}`),
+    ranOutOfMemory: (namespace, container) => containers.get(nameOf(namespace, container))?.ranOutOfMemory ?? false,
+    forget: (namespace, container) => void containers.delete(nameOf(namespace, container)),
   };
 }
 
-function decodeExit(envelope: Envelope): TaskExit | null {
+/** Null for bytes that are no such message. */
+function decoded<T>(decode: () => T): T | null {
   try {
-    return TaskExit.decode(envelope.event.value);
+    return decode();
   } catch (error) {
     if (error instanceof DecodeError) return null;
     throw error;

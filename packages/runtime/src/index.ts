@@ -1,7 +1,15 @@
 export { createExchange, type ExchangeOptions } from "./exchange.ts";
+export { wasKilledForMemory } from "./keep-exit.ts";
 export { nodeByteStream } from "./node-byte-stream.ts";
 export { openRuntime } from "./open-runtime.ts";
-export { type ContainerLookup, defaultTimeouts, type RuntimeOptions, type Timeouts } from "./options.ts";
+export {
+  type ContainerLookup,
+  defaultTimeouts,
+  type ExitKeeper,
+  type LastExit,
+  type RuntimeOptions,
+  type Timeouts,
+} from "./options.ts";
 export { createShimResolver, type ShimResolverOptions, shimBinaryName } from "./resolve-shim.ts";
 export { noTask, taskExists } from "./shim-error.ts";
 export type * from "./types.ts";

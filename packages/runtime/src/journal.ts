@@ -23,6 +23,8 @@ export interface Journal {
   readonly init: ProcessIdentity | null;
   /** Init's exit, once it was published. */
   readonly exit: { readonly pid: number; readonly status: number; readonly at: Instant } | null;
+  /** The kernel has killed in its cgroup for lack of memory. */
+  readonly outOfMemory: boolean;
 }
 
 const FILE = "berth.json";
@@ -52,7 +54,8 @@ export function readJournal(bundle: string): Journal | null {
   }
   try {
     const value: unknown = JSON.parse(text, (key, value) => (key === "at" ? instantIn(value) : value));
-    return isJournal(value) ? value : null;
+    // Version 0.1 noted nothing of memory.
+    return isJournal(value) ? { ...value, outOfMemory: value.outOfMemory === true } : null;
   } catch {
     // Not JSON, or an address or a time that is none.
     return null;

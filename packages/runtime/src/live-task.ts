@@ -91,6 +91,10 @@ export class LiveTask implements Task {
     return this.#exited || this.#journal.exit !== null;
   }
 
+  get ranOutOfMemory(): boolean {
+    return this.#journal.outOfMemory;
+  }
+
   /** No call is made any more; whoever waits gets the exit. */
   end(exit: Exit | null): void {
     this.#ended = true;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { canceled, failedPrecondition, messageOf } from "@berth/base";
+import { canceled, failedPrecondition } from "@berth/base";
 import { createBackground } from "./background.ts";
 import { openLayout } from "./bundle.ts";
 import type { Context } from "./context.ts";
@@ -14,6 +14,7 @@ import { startLauncher } from "./launcher.ts";
 import { createLimit } from "./limit.ts";
 import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
 import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
+import { recordHeard } from "./record-heard.ts";
 import { dialShim } from "./shim-connection.ts";
 import { TaskRegistry } from "./task-registry.ts";
 import type { Runtime, TaskManager } from "./types.ts";
@@ -46,13 +47,9 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { log, clock } = options;
   const stop = new AbortController();
   const registry = new TaskRegistry();
-  const ledger = createExitLedger((namespace, id, exit) => {
-    try {
-      registry.find(namespace, id)?.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at } });
-    } catch (err) {
-      // The event goes on nevertheless; at worst whoever comes after us tells it again.
-      log.error("an exit could not be noted in its bundle", { namespace, container: id, err: messageOf(err) });
-    }
+  const ledger = createExitLedger((namespace, id) => {
+    const task = registry.find(namespace, id);
+    if (task !== null) recordHeard({ ledger, log }, task);
   });
   const layout = openLayout(options.state, options.root);
   const { grpcAddress, ttrpcAddress, publishBinary, daemonVersion } = options;
@@ -72,6 +69,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     log,
     clock,
     containers: options.containers,
+    exits: options.exits,
     resolveShim: options.resolveShim,
     setting,
     launch: createLauncher(setting, log),
@@ -120,9 +118,9 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       await Promise.race([undecided.allSettled(namespace), patience.promise]);
       return { tasks: registry.list(namespace), undecided: undecided.ids(namespace) };
     },
-    async delete(namespace, id) {
+    async delete(namespace, id, { withContainer } = { withContainer: false }) {
       await settled(namespace, id);
-      return await deleteTask(context, registry.get(namespace, id));
+      return await deleteTask(context, registry.get(namespace, id), withContainer);
     },
   };
   const close = async () => {

@@ -1,6 +1,7 @@
 // What the runtime needs from outside. Everything that is not the file system or a child process is passed in.
 import type { Clock, Log } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
+import type { Exit } from "./types.ts";
 
 /** Milliseconds. */
 export interface Timeouts {
@@ -36,15 +37,34 @@ export const defaultTimeouts: Timeouts = {
   exitGrace: 1_000,
 };
 
+export interface Scope {
+  readonly namespace: string;
+  readonly lease: string;
+}
+
 /** The part of a container store that the runtime reads. not-found where there is no such container. */
 export interface ContainerLookup {
   get(
-    scope: { readonly namespace: string; readonly lease: string },
+    scope: Scope,
     id: string,
   ): {
     readonly runtime: { readonly name: string; readonly options: Any | null };
     readonly spec: Any | null;
   };
+}
+
+/** How a container's last task has ended. */
+export interface LastExit extends Exit {
+  /** The kernel has killed it for lack of memory. */
+  readonly outOfMemory: boolean;
+}
+
+/** Where exits are kept once there is no task any more. Written before the task is gone. */
+export interface ExitKeeper {
+  get(scope: Scope, id: string): LastExit | null;
+  keep(scope: Scope, id: string, exit: LastExit): void;
+  /** There is a new task. */
+  forget(scope: Scope, id: string): void;
 }
 
 export interface RuntimeOptions {
@@ -57,6 +77,7 @@ export interface RuntimeOptions {
   /** Path of our ttrpc socket, where shims send their events. */
   readonly ttrpcAddress: string;
   readonly containers: ContainerLookup;
+  readonly exits: ExitKeeper;
   readonly log: Log;
   readonly clock: Clock;
   readonly timeouts?: Partial<Timeouts>;

@@ -9,10 +9,12 @@ import { type Bundle, bundleOf, removeBundle, removeDirectory } from "./bundle.t
 import { bury, publishExit } from "./bury.ts";
 import type { Context } from "./context.ts";
 import { type Journal, readJournal } from "./journal.ts";
+import { keepExit, keepUnseenExit } from "./keep-exit.ts";
 import type { Limit } from "./limit.ts";
 import { LiveTask } from "./live-task.ts";
 import { identify, identityOf, isAlive } from "./process-identity.ts";
 import { bootstrapOf, type Found, reach } from "./reach-shim.ts";
+import { recordHeard } from "./record-heard.ts";
 import { recoverJournal } from "./recover-journal.ts";
 import { rollBack } from "./roll-back.ts";
 import { createShimLink } from "./shim-link.ts";
@@ -62,12 +64,21 @@ async function decide(context: Context, bundle: Bundle, limit: Limit): Promise<v
   const journal = readJournal(bundle.path) ?? (await recoverJournal(context, bundle));
   if (journal === null) return await removeBundle(bundle);
   // Nothing has outlived the machine, and nobody is dialed to learn it.
-  if (journal.bootId !== context.bootId) return await removeBundle(bundle);
+  if (journal.bootId !== context.bootId) {
+    keepLast(context, bundle, journal);
+    return await removeBundle(bundle);
+  }
   if (journal.phase === "launching") return await rollBack(context, { bundle, journal, link: null, shimLog: null });
   const found = await reach(context, bundle, journal, limit);
   if (found.state === null && isNotFound(found.error)) return await withoutTask(context, bundle, found);
   const task = adopt(context, bundle, found);
   if (found.gone) await bury(context, task, false);
+}
+
+/** How the task has ended that a journal is of, as far as it is known. */
+function keepLast(context: Context, { namespace, id }: Bundle, { phase, exit, outOfMemory }: Journal): void {
+  if (exit !== null) keepExit(context, { namespace, id, ranOutOfMemory: outOfMemory }, exit);
+  else if (phase === "created") keepUnseenExit(context, namespace, id);
 }
 
 /** Makes the bundle a task again, whatever its shim says, for as long as it says anything. */
@@ -106,9 +117,7 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
   if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
   registry.add(task);
   // A shim tells its exits from its connection on, which may be before it is known here.
-  const exit = ledger.initExit(bundle.namespace, bundle.id, task.pid);
-  if (exit !== null && journal.exit === null)
-    task.record({ exit: { pid: exit.pid, status: exit.status, at: exit.at } });
+  recordHeard(context, task);
   task.record({});
   if (state === null && !found.gone)
     taskLog.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });
@@ -133,6 +142,7 @@ async function withoutTask(context: Context, bundle: Bundle, found: Found): Prom
     adopt(context, bundle, found);
     return;
   }
+  keepLast(context, bundle, journal);
   const link = createShimLink({
     bootstrap: bootstrapOf(journal),
     dial: context.dial,
@@ -153,5 +163,9 @@ export async function sweep(context: Context): Promise<void> {
   // Looked at and renamed in one step, so that no create comes in between.
   for (const namespace of namesIn(layout.root))
     for (const id of namesIn(join(layout.root, namespace)))
-      if (!registry.isTaken(namespace, id)) await removeDirectory(join(layout.root, namespace, id));
+      if (!registry.isTaken(namespace, id)) {
+        // Of a task that was there when the machine went down, with all that was in the state directory.
+        keepUnseenExit(context, namespace, id);
+        await removeDirectory(join(layout.root, namespace, id));
+      }
 }

@@ -32,7 +32,7 @@ export async function recoverJournal(context: Context, bundle: Bundle): Promise<
   // biome-ignore format: one value a field
   return {
     version: 1, bootId: context.bootId, launchId: "", shim, phase: "created",
-    address: told?.address ?? "", api: told?.version ?? 2, shimProcess: found, init: null, exit: null,
+    address: told?.address ?? "", api: told?.version ?? 2, shimProcess: found, init: null, exit: null, outOfMemory: false,
   };
 }
 

@@ -67,6 +67,8 @@ export interface Task {
   readonly shim: string;
   /** Whether init is known to have ended; false also where nobody has told yet. */
   readonly hasEnded: boolean;
+  /** Whether the kernel has killed in its cgroup for lack of memory. */
+  readonly ranOutOfMemory: boolean;
   /** deadline-exceeded where the shim does not answer in time; at once, nearly, while it has not answered before. */
   state(execId: string): Promise<ProcessState>;
   start(execId: string): Promise<number>;
@@ -104,8 +106,8 @@ export interface TaskManager {
    * reconnection) for shims that do not answer; what is undecided then is named.
    */
   list(namespace: string): Promise<TaskList>;
-  /** Deletes the stopped task, its shim and its bundle. */
-  delete(namespace: string, id: string): Promise<Exit>;
+  /** Deletes the stopped task, its shim and its bundle. Its exit is kept, unless its container goes as well. */
+  delete(namespace: string, id: string, options?: { withContainer: boolean }): Promise<Exit>;
 }
 
 /** One thing that happened. */

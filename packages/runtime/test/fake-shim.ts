@@ -9,7 +9,7 @@ import { TaskV3, toTimestamp } from "@berth/proto";
 import { type CreateTaskRequest, DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
 import { register, type ServiceImpl } from "@berth/rpc";
 import { createServer } from "@berth/ttrpc";
-import { nodeByteStream, openRuntime, type Runtime, type Timeouts } from "../src/index.ts";
+import { type LastExit, nodeByteStream, openRuntime, type Runtime, type Timeouts } from "../src/index.ts";
 
 type Method = keyof typeof Task.methods;
 
@@ -36,6 +36,8 @@ export interface FakeHost extends AsyncDisposable {
   readonly directory: string;
   readonly shim: string;
   readonly state: string;
+  /** Of containers without a task. */
+  readonly exits: ReadonlyMap<string, LastExit>;
   /** Opens (again) the runtime on the same directories. */
   open(options?: { bootId?: string; timeouts?: Partial<Timeouts> }): Promise<Runtime>;
   /** A container record, and a shim that listens for it. */
@@ -76,6 +78,7 @@ export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
   chmodSync(shim, 0o755);
   const state = join(directory, "state");
   const known = new Set<string>();
+  const exits = new Map<string, LastExit>();
   const listeners: { server: Server; close(): void }[] = [];
   const runtimes: Runtime[] = [];
 
@@ -83,6 +86,7 @@ export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
     directory,
     shim,
     state,
+    exits,
     async open({ bootId, timeouts } = {}) {
       const runtime = await openRuntime({
         root: join(directory, "root"),
@@ -94,6 +98,11 @@ export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
             if (!known.has(id)) throw notFound("container", id);
             return { runtime: { name: "io.containerd.fake.v1", options: null }, spec: null };
           },
+        },
+        exits: {
+          get: (_scope, id) => exits.get(id) ?? null,
+          keep: (_scope, id, exit) => void exits.set(id, exit),
+          forget: (_scope, id) => void exits.delete(id),
         },
         log,
         clock: systemClock,

@@ -16,6 +16,7 @@ const journal: Journal = {
   shimProcess: null,
   init: null,
   exit: { pid: 7, status: 1, at: 1_700_000_000_123_456_789n },
+  outOfMemory: false,
 };
 
 function withBundle(test: (bundle: string) => void): void {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { isAlreadyExists, isNotFound, kindOf, systemClock, unknownError } from "@berth/base";
 import { packAny, topics, toTimestamp, unpackAny } from "@berth/proto";
-import { TaskExit } from "@berth/proto/containerd/events";
+import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
 import type { Envelope, Runtime } from "../src/index.ts";
 import { type FakeHost, openFakeHost } from "./fake-shim.ts";
 
@@ -273,6 +273,42 @@ describe("a task", () => {
       [["web", 137]],
     );
     await assert.rejects(task.state(""), isNotFound);
+  });
+
+  it("leaves its exit where it is deleted or lost, until there is another task", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    await (await create(runtime, "web")).start("");
+    const oom = packAny(TaskOOM, { containerId: "web" });
+    for (let times = 0; times < 2; times++)
+      runtime.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskOom, event: oom });
+    assert.equal(runtime.tasks.get(NS, "web").ranOutOfMemory, true);
+    shim.exit(137);
+    await runtime.tasks.delete(NS, "web");
+    assert.deepEqual(host.exits.get("web"), { pid: shim.pid, status: 137, at: shim.exitedAt, outOfMemory: true });
+    const next = await host.container("web");
+    const lost = await create(runtime, "web");
+    assert.equal(host.exits.has("web"), false);
+    const waiting = lost.wait("", never);
+    const at = 1_700_000_000_000_000_000n;
+    host.onDelete("web", { pid: next.pid, exitStatus: 137, exitedAt: at });
+    next.die();
+    await waiting;
+    assert.deepEqual(host.exits.get("web"), { pid: next.pid, status: 137, at, outOfMemory: false });
+  });
+
+  it("leaves no exit where its container goes as well, or it was never started", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    await (await create(runtime, "web")).start("");
+    shim.exit(1);
+    await runtime.tasks.delete(NS, "web", { withContainer: true });
+    await host.container("made");
+    await create(runtime, "made");
+    await runtime.tasks.delete(NS, "made");
+    assert.deepEqual([...host.exits.keys()], []);
   });
 
   it("ends with 255 when nobody can tell how", async () => {
@@ -550,6 +586,7 @@ describe("reconnect", () => {
     await runtime.reconnect();
     assert.equal(shim.calls.length, calls);
     assert.deepEqual(bundlesOf(host), []);
+    assert.deepEqual(host.exits.get("web"), { pid: 0, status: 255, at: 0n, outOfMemory: false });
   });
 
   it("undoes a create that was cut short, with every process of its launch", async () => {
@@ -686,6 +723,7 @@ describe("reconnect", () => {
     await runtime.reconnect();
     assert.equal((await runtime.tasks.get(NS, "theirs").state("")).status, "running");
     assert.deepEqual(bundlesOf(host), ["theirs"]);
+    assert.equal(host.exits.get("stale")?.status, 255, "it had a task when the machine went down");
   });
 });
 

@@ -8,6 +8,7 @@ import { openContentLayout } from "./content/layout.ts";
 import { contentStore } from "./content/store.ts";
 import type { Core } from "./core.ts";
 import type { Database } from "./database.ts";
+import { exitStore } from "./exits.ts";
 import { type ScheduledCollector, startCollector } from "./gc/collector.ts";
 import { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 import { sweep } from "./gc/sweep.ts";
@@ -120,6 +121,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   return {
     namespaces: namespaceStore(core),
     containers: containerStore(core),
+    exits: exitStore(core),
     images: imageStore(core),
     content: contentStore(core, blobs, ingests),
     leases: leaseStore(core),

@@ -67,4 +67,15 @@ export const migrations: readonly string[] = [
   -- Files and directories below the root whose records a transaction has deleted and that are to be deleted after it.
   CREATE TABLE removals (path TEXT PRIMARY KEY) WITHOUT ROWID;
   `,
+  // How a container's last task ended, for as long as it has no other. at: 0 where nobody saw the end.
+  `
+  CREATE TABLE exits (
+    namespace TEXT NOT NULL, container TEXT NOT NULL,
+    pid INTEGER NOT NULL, status INTEGER NOT NULL, at INTEGER NOT NULL, out_of_memory INTEGER NOT NULL,
+    PRIMARY KEY (namespace, container)
+  ) WITHOUT ROWID;
+  CREATE TRIGGER exits_of_removed AFTER DELETE ON containers BEGIN
+    DELETE FROM exits WHERE namespace = OLD.namespace AND container = OLD.id;
+  END;
+  `,
 ];

@@ -104,6 +104,25 @@ export interface ContainerStore {
   delete(scope: Scope, id: string): void;
 }
 
+/** How a container's last task ended. */
+export interface ExitRecord {
+  readonly pid: number;
+  /** 0 to 255. */
+  readonly status: number;
+  /** 0 where nobody saw the end. */
+  readonly at: Instant;
+  /** The kernel has killed it for lack of memory. */
+  readonly outOfMemory: boolean;
+}
+
+/** The exits of containers that have no task any more. They go with their containers. */
+export interface ExitStore {
+  get(scope: Scope, container: string): ExitRecord | null;
+  /** Nothing where there is no such container. */
+  keep(scope: Scope, container: string, exit: ExitRecord): void;
+  forget(scope: Scope, container: string): void;
+}
+
 export interface ImageStore {
   get(scope: Scope, name: string): ImageRecord;
   list(scope: Scope, filters: Filters): ImageRecord[];
@@ -216,6 +235,7 @@ export interface Collector {
 export interface Store extends AsyncDisposable {
   readonly namespaces: NamespaceStore;
   readonly containers: ContainerStore;
+  readonly exits: ExitStore;
   readonly images: ImageStore;
   readonly content: ContentStore;
   readonly leases: LeaseStore;

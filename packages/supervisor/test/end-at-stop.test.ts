@@ -40,6 +40,7 @@ it("whoever waits for what others do is told unavailable when berthd stops, and 
   await follow.next();
   const waiting = {
     wait: outcome(h.client(Tasks).wait({ containerId: "c" }, options)),
+    waitContainer: outcome(h.client(Engine).waitContainer({ id: "c" }, options)),
     events: outcome(readAll(h.client(Events).subscribe({}))),
     logs: outcome(follow.next()),
     health: outcome(health.next()),

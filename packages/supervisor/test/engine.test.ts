@@ -148,6 +148,32 @@ it("stops with the image's signal, and with SIGKILL after the grace", async () =
   await engine().removeContainer({ id: "slow" }, options);
 });
 
+it("a container knows how it ended after its task has gone", async () => {
+  await engine().createContainer({ id: "ended", image: "tiny" }, options);
+  assert.equal(await kindOf(engine().waitContainer({ id: "ended" }, options)), "failed-precondition");
+  assert.equal(await kindOf(engine().waitContainer({ id: "none" }, options)), "not-found");
+  const exit = { pid: 7, status: 137, at: 1_700_000_000_000_000_000n, outOfMemory: true };
+  h.store.exits.keep(scope, "ended", exit);
+  const exitedAt = { seconds: 1_700_000_000, nanos: 0 };
+  assert.deepEqual(await engine().waitContainer({ id: "ended" }, options), {
+    exitStatus: 137,
+    exitedAt,
+    outOfMemory: true,
+  });
+  const [row] = (await engine().listContainers({ filters: ["id==ended"] }, options)).containers;
+  assert.deepEqual([row?.status, row?.exitStatus, row?.exitedAt, row?.outOfMemory], ["stopped", 137, exitedAt, true]);
+  const { json } = await engine().inspectContainer({ id: "ended" }, options);
+  const { task } = JSON.parse(new TextDecoder().decode(json)) as { task: { status: string; outOfMemory: boolean } };
+  assert.deepEqual([task.status, task.outOfMemory], ["stopped", true]);
+  h.store.exits.keep(scope, "ended", { ...exit, at: 0n });
+  assert.equal((await engine().waitContainer({ id: "ended" }, options)).exitedAt, null);
+  await engine().createTask({ id: "ended" }, options);
+  const waiting = engine().waitContainer({ id: "ended" }, options);
+  h.runtime.task(namespace, "ended").end(3);
+  assert.equal((await waiting).exitStatus, 3);
+  await engine().removeContainer({ id: "ended" }, options);
+});
+
 it("an exec is the container's process with other arguments", async () => {
   await engine().createContainer({ id: "host", image: "tiny", env: ["A=1"] }, options);
   assert.equal(await kindOf(engine().createExec({ id: "host", args: ["ls"] }, options)), "failed-precondition");

@@ -91,6 +91,7 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
     get hasEnded() {
       return ended !== null;
     },
+    ranOutOfMemory: false,
     stdout,
     execs,
     signals,

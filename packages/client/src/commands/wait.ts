@@ -10,8 +10,8 @@ export const wait = command({
     expectNames(names, "the container to wait for");
     // Made once for all, so that a supervisor that is not there is reported, not waited for.
     void session.connection.api;
-    return forEachName(session, names, async (containerId) => {
-      const { exitStatus } = await session.connection.persist(({ tasks }) => tasks.wait({ containerId }));
+    return forEachName(session, names, async (id) => {
+      const { exitStatus } = await session.connection.persist(({ engine }) => engine.waitContainer({ id }));
       return String(exitStatus);
     });
   },

@@ -98,6 +98,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
       grpcAddress: address,
       ttrpcAddress,
       containers: store.containers,
+      exits: store.exits,
       log,
       clock,
       timeouts: {

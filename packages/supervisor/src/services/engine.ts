@@ -12,6 +12,7 @@ import type { EngineNeeds } from "./engine/needs.ts";
 import { readLogs } from "./engine/read-logs.ts";
 import { removeContainer } from "./engine/remove-container.ts";
 import { stopContainer } from "./engine/stop-container.ts";
+import { waitContainer } from "./engine/wait-container.ts";
 
 export function engineService(needs: EngineNeeds): ServiceImpl<typeof Engine> {
   return {
@@ -19,6 +20,7 @@ export function engineService(needs: EngineNeeds): ServiceImpl<typeof Engine> {
     createTask: (req, call) => createTask(needs, req, call),
     createExec: (req, call) => createExec(needs, req, call),
     stopContainer: (req, call) => stopContainer(needs, req, call),
+    waitContainer: (req, call) => waitContainer(needs, req, call),
     removeContainer: (req, call) => removeContainer(needs, req, call),
     listContainers: async (req, call) => ({ containers: await listContainers(needs, req.filters, call) }),
     inspectContainer: async (req, call) => ({ json: await inspectContainer(needs, req.id, call) }),

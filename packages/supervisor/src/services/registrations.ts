@@ -89,7 +89,7 @@ export function registrations(needs: ServiceNeeds): Registration[] {
           defaults,
         }),
       ),
-      ["readLogs"],
+      ["readLogs", "waitContainer"],
       stopping,
     ),
   ];

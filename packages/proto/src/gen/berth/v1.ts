@@ -165,6 +165,24 @@ export const StopContainerResponse = /* @__PURE__ */ message<StopContainerRespon
   "exitedAt", 2, 8, Timestamp,
 ]);
 
+export interface WaitContainerRequest {
+  id: string;
+}
+export const WaitContainerRequest = /* @__PURE__ */ message<WaitContainerRequest>("berth.v1.WaitContainerRequest", [
+  "id", 1, 6, null,
+]);
+
+export interface WaitContainerResponse {
+  exitStatus: number;
+  exitedAt: Timestamp | null;
+  outOfMemory: boolean;
+}
+export const WaitContainerResponse = /* @__PURE__ */ message<WaitContainerResponse>("berth.v1.WaitContainerResponse", [
+  "exitStatus", 1, 3, null,
+  "exitedAt", 2, 8, Timestamp,
+  "outOfMemory", 3, 0, null,
+]);
+
 export interface RemoveContainerRequest {
   id: string;
   force: boolean;
@@ -199,6 +217,7 @@ export interface ContainerSummary {
   exitedAt: Timestamp | null;
   runtime: string;
   labels: Record<string, string>;
+  outOfMemory: boolean;
 }
 export const ContainerSummary = /* @__PURE__ */ message<ContainerSummary>("berth.v1.ContainerSummary", [
   "id", 1, 6, null,
@@ -211,6 +230,7 @@ export const ContainerSummary = /* @__PURE__ */ message<ContainerSummary>("berth
   "exitedAt", 8, 8, Timestamp,
   "runtime", 9, 6, null,
   "labels", 10, 38, null,
+  "outOfMemory", 11, 0, null,
 ]);
 
 export interface ListContainersResponse {
@@ -290,6 +310,7 @@ export const Engine = /* @__PURE__ */ service("berth.v1.Engine", {
   createTask: /* @__PURE__ */ unary("CreateTask", CreateTaskRequest, CreateTaskResponse),
   createExec: /* @__PURE__ */ unary("CreateExec", CreateExecRequest, CreateExecResponse),
   stopContainer: /* @__PURE__ */ unary("StopContainer", StopContainerRequest, StopContainerResponse),
+  waitContainer: /* @__PURE__ */ unary("WaitContainer", WaitContainerRequest, WaitContainerResponse),
   removeContainer: /* @__PURE__ */ unary("RemoveContainer", RemoveContainerRequest, RemoveContainerResponse),
   listContainers: /* @__PURE__ */ unary("ListContainers", ListContainersRequest, ListContainersResponse),
   inspectContainer: /* @__PURE__ */ unary("InspectContainer", InspectContainerRequest, InspectContainerResponse),

@@ -5,7 +5,7 @@ import type { Call } from "@berth/rpc";
 import type { ContainerRecord } from "@berth/store";
 import { logPlace, pathOfLog } from "../../logs/log-place.ts";
 import { stringifyExact } from "../../spec/exact-json.ts";
-import { stateOf } from "./list-containers.ts";
+import { stateOf } from "./container-state.ts";
 import { type EngineNeeds, specOf, taskOf } from "./needs.ts";
 
 /** Everything that is known of a container, as JSON. */

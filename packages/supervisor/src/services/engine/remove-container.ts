@@ -26,7 +26,7 @@ export async function removeContainer(needs: EngineNeeds, req: RemoveContainerRe
     if ((status === "running" || status === "paused" || status === "pausing") && !req.force)
       throw failedPrecondition(`container ${JSON.stringify(req.id)} is ${status}: stop it first, or force its removal`);
     if (status !== "stopped") await killTask(task, call);
-    await runtime.tasks.delete(call.namespace, req.id).catch(exceptNotFound);
+    await runtime.tasks.delete(call.namespace, req.id, { withContainer: true }).catch(exceptNotFound);
   }
   await removeLog(logPlace(needs.logs, call.namespace, req.id));
   const { snapshotter, snapshotKey: key } = record;

@@ -1,0 +1,43 @@
+import { isNotFound } from "@berth/base";
+import type { Call } from "@berth/rpc";
+import { type ProcessState, wasKilledForMemory } from "@berth/runtime";
+import { type EngineNeeds, taskOf } from "./needs.ts";
+
+export interface ContainerState extends Pick<ProcessState, "status" | "pid" | "exitStatus" | "exitedAt"> {
+  /** It was stopped because the kernel has killed it for lack of memory. */
+  readonly outOfMemory: boolean;
+}
+
+/**
+ * The state of a container's first process, or how its last one ended; null if it was never started. Unknown if its shim
+ * does not answer, which delays this by one deadline only.
+ */
+export async function stateOf(needs: EngineNeeds, id: string, call: Call): Promise<ContainerState | null> {
+  const { runtime } = needs;
+  const isSettled = await runtime.isSettled(call.namespace, id);
+  const task = taskOf(runtime, call.namespace, id);
+  const unknown = {
+    status: "unknown",
+    pid: task?.pid ?? 0,
+    exitStatus: 0,
+    exitedAt: null,
+    outOfMemory: false,
+  } as const;
+  if (task === null) return isSettled ? lastState(needs, id, call) : unknown;
+  try {
+    const state = await task.state("");
+    const outOfMemory = state.status === "stopped" && wasKilledForMemory(task.ranOutOfMemory, state.exitStatus);
+    return { ...state, outOfMemory };
+  } catch (err) {
+    if (isNotFound(err)) return lastState(needs, id, call);
+    call.log.warn("the state of a task is unavailable", { container: id, err });
+    return unknown;
+  }
+}
+
+function lastState({ store }: EngineNeeds, id: string, call: Call): ContainerState | null {
+  const exit = store.exits.get(call, id);
+  if (exit === null) return null;
+  const { pid, status: exitStatus, at, outOfMemory } = exit;
+  return { status: "stopped", pid, exitStatus, exitedAt: at === 0n ? null : at, outOfMemory };
+}
