@@ -1,5 +1,6 @@
 // What the shim reads: cgroup files, files of a bundle, and every message that others send. No Node: they run in Node
 // and on the host, whose engine has other limits.
+import { shortOptions } from "@berth/base";
 import { DecodeError, type MessageType, packAny } from "@berth/proto";
 import { CheckpointOptions, Options, ProcessDetails } from "@berth/proto/containerd/runc/v1";
 import { BootstrapParams } from "@berth/proto/containerd/runtime/bootstrap/v1";
@@ -10,13 +11,11 @@ import { Metrics as MetricsV1 } from "@berth/proto/io/containerd/cgroups/v1";
 import { Metrics as MetricsV2 } from "@berth/proto/io/containerd/cgroups/v2";
 import { Request, Response } from "@berth/proto/ttrpc";
 import {
-  commonLowerDirectory,
   lastRuntimeError,
   locateCgroup,
   metricsV1,
   metricsV2,
   mountsBelow,
-  moveLower,
   parseBundleConfig,
   parseExitRecord,
   parseFlags,
@@ -199,9 +198,7 @@ export const shimReaders: readonly Reader[] = [
     name: "mount options",
     input: nearly(["ro,rbind,rshared,lowerdir=/a/b:/a/c", "lowerdir=a:b/c", "lowerdir=/a:/a/b:/"]),
     parse(_bytes, text) {
-      const { data } = planMount(text.split(","));
-      const common = commonLowerDirectory(data);
-      if (common !== null) moveLower(data, common, "/x");
+      shortOptions(planMount(text.split(",")).data);
     },
   },
   ...messages.map(messageReader),

@@ -435,16 +435,6 @@ CALL(call_treeSync) {
   return outcome(ctx, syncfs(fd));
 }
 
-// treeEnter(path): chdir(2).
-CALL(call_treeEnter) {
-  UNUSED;
-  char *path = name_of(ctx, argv[0]);
-  if (!path) return JS_EXCEPTION;
-  JSValue result = outcome(ctx, chdir(path));
-  free(path);
-  return result;
-}
-
 // treeConfine(directory): makes it the process's root and working directory (chroot(2)).
 CALL(call_treeConfine) {
   UNUSED;
@@ -459,7 +449,7 @@ static const JSCFunctionListEntry tree_rows[] = {
   ROW(treeResolve, 2), ROW(treeCreate, 2), ROW(treeOpen, 3), ROW(treeMkdir, 3), ROW(treeSymlink, 3),
   ROW(treeLink, 4), ROW(treeMknod, 5), ROW(treeSetAttributes, 5), ROW(treeSetTimes, 4), ROW(treeSetXattr, 4),
   ROW(treeXattrs, 2), ROW(treeXattr, 3), ROW(treeRemoveXattr, 3), ROW(treePath, 1), ROW(treeStat, 2), ROW(treeReadlink, 2), ROW(treeNames, 1),
-  ROW(treeRemove, 2), ROW(treeSameContent, 2), ROW(treeSync, 1), ROW(treeEnter, 1), ROW(treeConfine, 1),
+  ROW(treeRemove, 2), ROW(treeSameContent, 2), ROW(treeSync, 1), ROW(treeConfine, 1),
   ROW(streamOpen, 1), ROW(streamClose, 1), ROW(streamRead, 2), ROW(streamCopy, 3), ROW(streamWrite, 2),
   ROW(streamSend, 3), ROW(streamSum, 1), ROW(streamTotal, 1), ROW(streamPeek, 1), ROW(byteSum, 1), ROW(filterStart, 5),
   ROW(filterEnd, 1), ROW(dieWithParent, 0),

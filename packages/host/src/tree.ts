@@ -27,7 +27,6 @@ declare module "berth:native" {
     treeRemove(directory: number, name: string): Result;
     treeSameContent(a: number, b: number): Result;
     treeSync(directory: number): Result;
-    treeEnter(path: string): Result;
     treeConfine(directory: number): Result;
 
     // stream.c
@@ -151,10 +150,6 @@ export const tree = {
   /** syncfs(2) on the filesystem of the directory. */
   sync(at: Fd): void {
     check(native.treeSync(at.number), "syncfs", at.what);
-  },
-  /** Changes the working directory. */
-  enter(path: string): void {
-    check(native.treeEnter(path), "chdir", path);
   },
   /** Makes the directory the process's root, and the umask 0. */
   confine(at: Fd): void {

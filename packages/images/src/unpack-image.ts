@@ -21,6 +21,10 @@ export async function unpackImage(
 ): Promise<string> {
   const snapshotter = store.snapshotter(snapshotterName);
   const chain = chainIds(image.config.diffIds);
+  if (chain.length > snapshotter.mostLayers)
+    throw failedPrecondition(
+      `the image of manifest ${image.manifest.digest} has ${chain.length} layers: ${snapshotterName} takes ${snapshotter.mostLayers} at most`,
+    );
   // What lies under a snapshot that is there is there, too.
   let done = chain.length;
   while (done > 0 && !isThere(snapshotter, scope, chain[done - 1] ?? "")) done--;

@@ -79,7 +79,7 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
     },
     { id, namespace: keeper.namespace, bundle: bundle.path, logFile: bundle.runtimeLog, options },
   );
-  mountRootfs(bundle.rootfs, request.rootfs);
+  await mountRootfs(bundle.rootfs, request.rootfs);
   let made = false;
   try {
     checkRootLinks(config.root.startsWith("/") ? config.root : joinPath(bundle.path, config.root), config.plainPaths);

@@ -9,7 +9,7 @@ export { createEventQueue, type EventQueue, type QueuedEvent } from "./event-que
 export { type ExitRecord, parseExitRecord } from "./exit-record.ts";
 export { type Flags, parseFlags } from "./flags.ts";
 export { createLogger, logLine } from "./logger.ts";
-export { commonLowerDirectory, moveLower, planMount } from "./mount-options.ts";
+export { planMount } from "./mount-options.ts";
 export { mountsBelow, parseMountinfo } from "./mountinfo.ts";
 export { cleanPath, joinPath } from "./paths.ts";
 export { type At, advance, allow, type ProcessState, refusals, type Verb } from "./process-state.ts";

@@ -89,29 +89,3 @@ export function planMount(options: readonly string[]): MountPlan {
   }
   return { flags: [...flags], propagation, data };
 }
-
-/** The longest directory that all of an overlay's lower layers are below; null where there is none worth using. */
-export function commonLowerDirectory(data: readonly string[]): string | null {
-  const lower = data.find((option) => option.startsWith("lowerdir="));
-  if (lower === undefined) return null;
-  let common: string | null = null;
-  for (const path of lower.slice("lowerdir=".length).split(":")) {
-    const parent = path.slice(0, path.lastIndexOf("/"));
-    if (common === null) common = parent;
-    while (common !== "" && parent !== common && !parent.startsWith(`${common}/`))
-      common = common.slice(0, common.lastIndexOf("/"));
-  }
-  return common === null || common.length < 2 ? null : common;
-}
-
-/** The options with the lower layers of one directory reached through another path. */
-export const moveLower = (data: readonly string[], directory: string, path: string): string[] =>
-  data.map((option) =>
-    option.startsWith("lowerdir=")
-      ? `lowerdir=${option
-          .slice("lowerdir=".length)
-          .split(":")
-          .map((layer) => path + layer.slice(directory.length))
-          .join(":")}`
-      : option,
-  );

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { commonLowerDirectory, mountsBelow, moveLower, parseMountinfo, planMount } from "@berth/shim";
+import { mountsBelow, parseMountinfo, planMount } from "@berth/shim";
 
 // proc_pid_mountinfo(5): one with and one without optional fields, one with an escaped blank.
 const mountinfo = `22 1 254:0 / / rw,relatime - ext4 /dev/root rw
@@ -34,14 +34,4 @@ describe("mount options", () => {
     assert.deepEqual(plan.data, ["size=1m", "mode=755"]);
   });
   it("take back what came before", () => assert.deepEqual(planMount(["ro", "rw", "defaults"]).flags, []));
-  it("find the directory of all lower layers, and shorten their paths", () => {
-    const data = ["lowerdir=/s/snap/12/fs:/s/snap/1/fs:/s/snap/123/fs", "upperdir=/s/snap/9/fs"];
-    assert.equal(commonLowerDirectory(data), "/s/snap");
-    assert.deepEqual(moveLower(data, "/s/snap", "/d"), [
-      "lowerdir=/d/12/fs:/d/1/fs:/d/123/fs",
-      "upperdir=/s/snap/9/fs",
-    ]);
-    assert.equal(commonLowerDirectory(["lowerdir=/a/x:/b/x"]), null);
-    assert.equal(commonLowerDirectory(["lowerdir=/snaps/1/fs:/snapshots/1/fs"]), null);
-  });
 });

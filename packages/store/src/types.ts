@@ -184,6 +184,8 @@ export interface StagedSnapshot extends AsyncDisposable {
  */
 export interface Snapshotter {
   readonly name: string;
+  /** Layers of an image that a container can lie upon. */
+  readonly mostLayers: number;
   /**
    * The first half of `prepare` or `view`: makes the directories, but no record. Its `commit` is synchronous, so
    * that it can be part of a `Store.transaction`; disposed without it, the directories go away.

@@ -1,5 +1,5 @@
 import { BerthError, failedPrecondition, invalidArgument, type Mount, messageOf, unknownError } from "@berth/base";
-import { type Fd, MS, mkdirAll, mount, O, open, tree, unshareMounts } from "@berth/host";
+import { type Fd, fitsPage, MS, mkdirAll, mount, mountOverlay, O, open, unshareMounts } from "@berth/host";
 
 /** fstab's words for mount(2)'s flags; a word with `clear` takes the flag away. */
 const words: Readonly<Record<string, { readonly set?: number; readonly clear?: number }>> = {
@@ -24,9 +24,6 @@ const words: Readonly<Record<string, { readonly set?: number; readonly clear?: n
   suid: { clear: MS.NOSUID },
   sync: { set: MS.SYNCHRONOUS },
 };
-
-/** One page is what mount(2) takes as data, the ending zero included. */
-const MAX_DATA = 4095;
 
 const isReadOnly = (made: Mount): boolean => {
   const last = made.options.filter((option) => option === "ro" || option === "rw").pop();
@@ -84,35 +81,9 @@ function makeMount(made: Mount, target: string): void {
     else flags = (flags | (word.set ?? 0)) & ~(word.clear ?? 0);
   }
   const text = data.join(",");
-  if (text.length <= MAX_DATA || made.type !== "overlay") {
-    mount(made.source, target, made.type, flags, text);
-  } else {
-    mount(made.source, target, made.type, flags, shortened(data));
-  }
+  if (made.type === "overlay" && !fitsPage(text)) mountOverlay(made.source, target, flags, data);
+  else mount(made.source, target, made.type, flags, text);
   // A bind ignores every other flag until it is mounted again (mount(2), "Remounting an existing mount").
   if ((flags & MS.BIND) !== 0 && (flags & MS.RDONLY) !== 0)
     mount(made.source, target, made.type, (flags & ~MS.REC) | MS.REMOUNT, "");
-}
-
-/** Goes to the directory above all layers and names them from there: many layers do not fit a page otherwise. */
-function shortened(data: readonly string[]): string {
-  const lower = data.find((option) => option.startsWith("lowerdir="))?.slice("lowerdir=".length) ?? "";
-  const directories = lower.split(":");
-  const [sample = ""] = directories;
-  let base = "";
-  for (let at = sample.indexOf("/", 1); at > 0; at = sample.indexOf("/", at + 1)) {
-    const prefix = sample.slice(0, at + 1);
-    if (!directories.every((directory) => directory.startsWith(prefix))) break;
-    base = prefix;
-  }
-  if (base === "")
-    throw invalidArgument(`the options of an overlay mount are ${data.join(",").length} bytes long: too many layers`);
-  tree.enter(base);
-  return data
-    .map((option) =>
-      option.startsWith("lowerdir=")
-        ? `lowerdir=${directories.map((directory) => directory.slice(base.length)).join(":")}`
-        : option,
-    )
-    .join(",");
 }

@@ -13,6 +13,8 @@ export interface LayerLayout {
   readonly name: string;
   /** Where the numbered directories are. */
   readonly directory: string;
+  /** How many snapshots one may lie upon. */
+  readonly mostParents: number;
   /** Makes the directory of a new snapshot. */
   make(stack: Stack): Promise<void>;
   mounts(stack: Stack): Mount[];

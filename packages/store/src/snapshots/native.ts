@@ -15,6 +15,7 @@ export function nativeLayout(root: string): LayerLayout {
     name: "native",
     directory,
     ownDirectory: at,
+    mostParents: Number.POSITIVE_INFINITY,
     directories: (stack) => [shown(stack)],
     async make({ id, parents, kind }) {
       await mkdir(at(id), { mode: 0o755 });

@@ -3,6 +3,9 @@ import { join } from "node:path";
 import type { LayerLayout, Stack } from "./layer-layout.ts";
 import type { OverlaySupport } from "./overlay-support.ts";
 
+/** Lower directories that the kernel takes (fs/overlayfs/params.h). */
+const OVL_MAX_STACK = 500;
+
 /**
  * Layers as directories that overlayfs stacks: `snapshots/<id>/fs` is the layer, `work` what the kernel needs
  * beside a writable one. Mounts are those that containerd's overlayfs snapshotter gives.
@@ -22,6 +25,7 @@ export function overlayLayout(root: string, support: OverlaySupport): LayerLayou
     name: "overlayfs",
     directory,
     ownDirectory: fs,
+    mostParents: OVL_MAX_STACK,
     directories: ({ id, parents }) => [id, ...parents].map(fs),
     // Synchronous inside: a directory is made in less time than the thread pool needs to hear of it.
     async make({ id, parents, kind }) {

@@ -107,6 +107,10 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       parents: below === null ? [] : ancestors(below.id),
       kind,
     };
+    if (stack.parents.length > layout.mostParents)
+      throw failedPrecondition(
+        `snapshot ${JSON.stringify(key)} would lie upon ${stack.parents.length} others: ${layout.name} takes ${layout.mostParents} layers at most`,
+      );
     let state: "staged" | "committed" | "gone" = "staged";
     const directory = join(layout.directory, String(id));
     try {
@@ -189,6 +193,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
 
   const api: Snapshotter = {
     name: layout.name,
+    mostLayers: layout.mostParents,
     stage,
     prepare: (scope, key, parent, labels) => make("active", scope, key, parent, labels),
     view: (scope, key, parent, labels) => make("view", scope, key, parent, labels),

@@ -1,0 +1,97 @@
+// Overlays of more layers than fit the page of options that mount(2) takes.
+import { native } from "berth:native";
+import { shortOptions } from "@berth/base";
+import { O, open, read } from "./descriptors.ts";
+import { Fd } from "./fd.ts";
+import { MS, mount } from "./mounts.ts";
+import { check, isCode } from "./system-error.ts";
+
+declare module "berth:native" {
+  interface Native {
+    // mount_api.c
+    chdir(path: string): Result;
+    fsopen(type: string): Result;
+    fsconfig(configuration: number, command: number, key: string | null, value: string | null): Result;
+    fsmount(configuration: number, attributes: number): Result;
+    moveMount(mount: number, target: string): Result;
+  }
+}
+
+/** linux/mount.h */
+const SET_FLAG = 0;
+const SET_STRING = 1;
+const CREATE = 6;
+const attributes: readonly (readonly [flag: number, attribute: number])[] = [
+  [MS.RDONLY, 0x01],
+  [MS.NOSUID, 0x02],
+  [MS.NODEV, 0x04],
+  [MS.NOEXEC, 0x08],
+  [MS.NOATIME, 0x10],
+  [MS.STRICTATIME, 0x20],
+  [MS.NODIRATIME, 0x80],
+];
+
+/** Bytes of options, with the zero at the end, that mount(2) takes. */
+const PAGE = 4096;
+
+/** Whether mount(2) takes such options. */
+export const fitsPage = (data: string): boolean => new TextEncoder().encode(data).length < PAGE;
+
+/**
+ * Mounts an overlay whose options do not fit a page: lower directories are named from the one above them all, as
+ * containerd does; where that is too long, they are given one by one (Linux 6.5; 500 at most). `target` is absolute.
+ */
+export function mountOverlay(source: string, target: string, flags: number, options: readonly string[]): void {
+  const { directory, lower, others } = shortOptions(options);
+  using here = open(".", O.PATH | O.DIRECTORY);
+  if (directory !== "") enter(directory);
+  try {
+    const data = [...others, `lowerdir=${lower.join(":")}`].join(",");
+    if (fitsPage(data)) mount(source, target, "overlay", flags, data);
+    else mountOneByOne(source, target, flags, lower, others);
+  } finally {
+    enter(`/proc/self/fd/${here.number}`);
+  }
+}
+
+function mountOneByOne(
+  source: string,
+  target: string,
+  flags: number,
+  lower: readonly string[],
+  others: readonly string[],
+): void {
+  using configuration = new Fd(check(native.fsopen("overlay"), "fsopen", "overlay"), "overlay");
+  const set = (command: number, key: string | null, value: string | null): void => {
+    const result = native.fsconfig(configuration.number, command, key, value);
+    if (typeof result === "number" && result < 0)
+      check(result, "fsconfig", `${key ?? target}${complaintOf(configuration)}`);
+  };
+  set(SET_STRING, "source", source);
+  if ((flags & MS.RDONLY) !== 0) set(SET_FLAG, "ro", null);
+  for (const option of others) {
+    const equals = option.indexOf("=");
+    if (equals < 0) set(SET_FLAG, option, null);
+    else set(SET_STRING, option.slice(0, equals), option.slice(equals + 1));
+  }
+  for (const path of lower) set(SET_STRING, "lowerdir+", path);
+  set(CREATE, null, null);
+  const wanted = attributes.reduce((sum, [flag, attribute]) => ((flags & flag) !== 0 ? sum | attribute : sum), 0);
+  using made = new Fd(check(native.fsmount(configuration.number, wanted), "fsmount", target), target);
+  check(native.moveMount(made.number, target), "move_mount", target);
+}
+
+/** What the kernel says of the last error, such as ` (too many lower directories, limit is 500)`. */
+function complaintOf(configuration: Fd): string {
+  try {
+    const said = new TextDecoder().decode(read(configuration, 1024) ?? new Uint8Array());
+    return ` (${said.replace(/^e (overlay: )?/, "").trim()})`;
+  } catch (error) {
+    if (isCode(error, "ENODATA")) return "";
+    throw error;
+  }
+}
+
+function enter(directory: string): void {
+  check(native.chdir(directory), "chdir", directory);
+}
