@@ -1,6 +1,6 @@
 // The real client as a child process.
 import { existsSync, mkdtempSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { buildProgram } from "../../packages/host/build.ts";
 import { type Command, commandOf } from "../support/command.ts";
 
@@ -31,5 +31,15 @@ export async function berthAt(address: string, namespace = testNamespace): Promi
     program: await berthProgram(),
     env: { ...process.env, BERTH_ADDRESS: address, BERTH_NAMESPACE: namespace },
     encoding: "latin1",
+  });
+}
+
+/** A shell in which `berth` is the client for the supervisor at an address: for what only a shell can redirect. */
+export async function shellAt(address: string): Promise<Command> {
+  const program = await berthProgram();
+  const path = `${dirname(program)}:${process.env.PATH}`;
+  return commandOf({
+    program: "/bin/sh",
+    env: { ...process.env, PATH: path, BERTH_ADDRESS: address, BERTH_NAMESPACE: testNamespace },
   });
 }

@@ -5,8 +5,12 @@ import { accessSync, closeSync, constants, mkdtempSync, openSync, rmSync, unlink
 import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
 import { join } from "node:path";
 import { alreadyExists, notFound, silent, unknownError } from "@berth/base";
+import { packAny } from "@berth/proto";
 import { Engine } from "@berth/proto/berth/v1";
+import { Events } from "@berth/proto/containerd/services/events/v1";
+import { ImageDelete } from "@berth/proto/containerd/services/images/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
+import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { register, type ServiceImpl } from "@berth/rpc";
 import { nodeByteStream } from "@berth/runtime";
@@ -92,6 +96,10 @@ export class FakeSupervisor implements Disposable {
   readonly containers = new Map<string, readonly string[]>();
   /** By container id, or container id and exec id. */
   readonly processes = new Map<string, FakeProcess>();
+  /** How many have subscribed so far. */
+  subscribers = 0;
+  /** Of every container in the list, as the wire says it. */
+  status = "running";
   readonly execs = new Map<string, { args: readonly string[]; stdio: Stdio }>();
   #listener: Listener | null = null;
   readonly #sockets = new Set<Socket>();
@@ -102,7 +110,12 @@ export class FakeSupervisor implements Disposable {
 
   start(): void {
     const server = createServer({
-      registrations: [register(Engine, this.#engine()), register(Tasks, this.#tasks())],
+      registrations: [
+        register(Engine, this.#engine()),
+        register(Tasks, this.#tasks()),
+        register(Events, this.#events()),
+        register(Version, { version: () => ({ version: "fake", revision: "" }) }),
+      ],
       log: silent,
     });
     this.#listener = createListener((socket) => {
@@ -145,7 +158,8 @@ export class FakeSupervisor implements Disposable {
       throw unknownError("the fake cannot do that");
     };
     return {
-      createContainer: ({ id, args }) => {
+      createContainer: ({ id, args, image }) => {
+        if (image === "nothere") throw notFound("image", image);
         if (this.containers.has(id)) throw alreadyExists("container", id);
         this.containers.set(id, args);
         return { id };
@@ -169,13 +183,33 @@ export class FakeSupervisor implements Disposable {
         return {};
       },
       listContainers: () => ({
-        containers: [...this.containers].map(([id, args]) => ({ id, args, image: "image", status: "running" })),
+        containers: [...this.containers].map(([id, args]) => ({ id, args, image: "image", status: this.status })),
       }),
       waitContainer: async ({ id }) => ({ exitStatus: await this.#process(id).exited }),
       stopContainer: missing,
-      inspectContainer: missing,
+      inspectContainer: ({ id }) => {
+        if (!this.containers.has(id)) throw notFound("container", id);
+        return { json: new TextEncoder().encode(JSON.stringify({ id })) };
+      },
       readLogs: missing,
       importImage: missing,
+    };
+  }
+
+  /** Who subscribes gets one event at once. */
+  #events(): ServiceImpl<typeof Events> {
+    const envelope = { namespace: "n", topic: "/images/delete", event: packAny(ImageDelete, { name: "first" }) };
+    const subscribed = () => {
+      this.subscribers++;
+    };
+    return {
+      publish: () => ({}),
+      forward: () => ({}),
+      subscribe: async function* (_request, call) {
+        yield { ...envelope, timestamp: { seconds: 1, nanos: 0 } };
+        subscribed();
+        await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
+      },
     };
   }
 

@@ -1,13 +1,17 @@
 // What the real client does around a process, with a supervisor that has processes instead of containers.
 import assert from "node:assert/strict";
-import { readdirSync } from "node:fs";
+import { once } from "node:events";
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Status } from "@berth/proto/containerd/v1/types";
+import { displayWidth } from "../../packages/client/src/display-width.ts";
 import { until } from "../support/until.ts";
-import { berthAt } from "./berth.ts";
+import { berthAt, shellAt } from "./berth.ts";
 import { FakeSupervisor } from "./fake-supervisor.ts";
+import { berthOnTerminal } from "./terminal.ts";
 
 const MiB = 1024 * 1024;
 
@@ -90,15 +94,16 @@ describe("berth run", () => {
   it("the third interrupt of a process that ignores them kills it", async () => {
     using supervisor = new FakeSupervisor();
     const berth = await berthAt(supervisor.address);
-    const { child, ended, said } = berth.start(
+    const { child, ended, said, complained } = berth.start(
       ..."run --rm image sh -c".split(" "),
       'trap "echo int" INT; echo ready; while :; do sleep 0.05; done',
     );
     await said("ready");
-    for (let i = 0; i < 3; i++) {
-      child.kill("SIGINT");
-      await delay(150);
-    }
+    child.kill("SIGINT");
+    await complained("process goes on: the first process of a container ignores signals that it does not handle; two");
+    child.kill("SIGINT");
+    await complained("one more interrupt kills it\n");
+    child.kill("SIGINT");
     assert.equal((await ended).code, 137);
     assert.equal(supervisor.containers.size, 0);
   });
@@ -149,6 +154,27 @@ describe("berth run", () => {
     assert.deepEqual([code, stdout], [7, "one\ntwo\n"]);
   });
 
+  for (const [stream, redirect] of [
+    ["stdout", ">/dev/full"],
+    ["stderr", "2>/dev/full"],
+  ] as const)
+    it(`output that does not fit the disk of ${stream} is a failure of berth's, whatever the process says`, async () => {
+      using supervisor = new FakeSupervisor();
+      const shell = await shellAt(supervisor.address);
+      const ended = await shell("-c", `berth run --rm image sh -c 'echo lost; echo lost >&2' ${redirect}`);
+      assert.equal(ended.code, 125, JSON.stringify(ended));
+      if (stream === "stdout") assert.match(ended.stderr, /berth: the output cannot be passed on: .*no space left/);
+      assert.equal(supervisor.containers.size, 0);
+    });
+
+  it("an image that is not there is answered with how to bring it", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { code, stderr } = await berth("run", "nothere");
+    assert.equal(code, 125);
+    assert.match(stderr, /^berth: image "nothere": not found: bring it with berth image import FILE, [^\n]*\n$/);
+  });
+
   it("a name that is taken is said, and the container that has it is left alone", async () => {
     using supervisor = new FakeSupervisor();
     const berth = await berthAt(supervisor.address);
@@ -181,7 +207,100 @@ describe("berth exec", () => {
   });
 });
 
+describe("what is printed", () => {
+  it("fails where it does not fit the disk", async () => {
+    using supervisor = new FakeSupervisor();
+    const shell = await shellAt(supervisor.address);
+    for (const command of ["--help", "--version", "run --help", "version", "ps", "ps --json", "ps -q", "events"]) {
+      const { code, stderr } = await shell("-c", `exec berth ${command} >/dev/full`);
+      // An empty list writes nothing, which fits.
+      const empty = command === "ps --json" || command === "ps -q";
+      assert.deepEqual([code, /no space left on device/.test(stderr)], empty ? [0, false] : [125, true], command);
+    }
+  });
+
+  it("inspect prints one JSON array, of those that are there", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    for (const name of ["a", "b"]) await berth("run", "--name", name, "image", "true");
+    assert.deepEqual(JSON.parse((await berth("inspect", "a", "b")).stdout), [{ id: "a" }, { id: "b" }]);
+    assert.deepEqual(JSON.parse((await berth("inspect", "b")).stdout), [{ id: "b" }]);
+    const some = await berth("inspect", "a", "nope");
+    assert.deepEqual([some.code, JSON.parse(some.stdout)], [125, [{ id: "a" }]]);
+    assert.equal(some.stderr, 'berth: container "nope": not found\n');
+  });
+
+  it("ps keeps to the terminal's width, except where whole lines are asked for", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const line = ["sh", "-c", `echo ${"日本語".repeat(12)}; true`];
+    await berth("run", "--name", "wide", "image", ...line);
+    const cut = await berthOnTerminal(supervisor.address, ["ps"], { cols: 60, rows: 24 });
+    await cut.exited;
+    const lines = cut.screen().trimEnd().split(/\r?\n/);
+    assert.equal(lines.length, 2, cut.screen());
+    for (const each of lines) assert.ok(displayWidth(each) <= 60, `${displayWidth(each)}: ${each}`);
+    assert.match(lines[1] ?? "", /^wide {2}image {2}sh -c echo (?:日本語)+\S*… /);
+    const whole = await berthOnTerminal(supervisor.address, ["ps", "--no-trunc"], { cols: 60, rows: 24 });
+    await whole.exited;
+    assert.ok(whole.screen().includes("日本語".repeat(12)), whole.screen());
+  });
+
+  it("a state has one word", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    await berth("run", "--name", "a", "image", "true");
+    supervisor.status = "stopped";
+    assert.equal(JSON.parse((await berth("ps", "-a", "--json")).stdout).status, "exited");
+    assert.match((await berth("ps", "-a")).stdout, / exited \(0\)/);
+  });
+});
+
+describe("berth events", () => {
+  it("goes on with the next berthd, and says what was not seen", async () => {
+    using supervisor = new FakeSupervisor();
+    const berth = await berthAt(supervisor.address);
+    const { child, ended } = berth.start("events");
+    for (const round of [1, 2, 3]) {
+      await until(() => supervisor.subscribers === round);
+      supervisor.kill();
+      supervisor.restart();
+    }
+    await until(() => supervisor.subscribers === 4);
+    child.kill("SIGTERM");
+    const { stdout, stderr } = await ended;
+    assert.equal(stdout.split("\n").filter((line) => line.includes('"first"')).length, 4, stdout);
+    assert.equal(
+      stderr,
+      "berth: berthd has gone; waiting for it to come back\nberth: berthd is back; what happened meanwhile was not seen\n".repeat(
+        3,
+      ),
+    );
+  });
+});
+
 describe("berth", () => {
+  it("says that it may not where it may not", async () => {
+    const folder = mkdtempSync("/tmp/berth-locked.");
+    try {
+      chmodSync(folder, 0o755);
+      const listener = createServer().listen(join(folder, "b.sock.ttrpc"));
+      await once(listener, "listening");
+      chmodSync(join(folder, "b.sock.ttrpc"), 0o600);
+      const shell = await shellAt(join(folder, "b.sock"));
+      const nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups --bounding-set=-all";
+      const { code, stderr } = await shell("-c", `exec ${nobody} berth ps`);
+      listener.close();
+      assert.equal(code, 125, stderr);
+      assert.match(
+        stderr,
+        /^berth: cannot reach berthd at \S+: permission denied. Its socket is for its owner and group/,
+      );
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
   it("says which supervisor cannot be reached, why, and what to do", async () => {
     const berth = await berthAt("/tmp/there-is-none.sock");
     for (const line of ["ps", "run image", "exec a b", "wait a", "logs a"]) {

@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { after, afterEach, before, describe, it } from "node:test";
-import { setTimeout as delay } from "node:timers/promises";
 import { startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
@@ -83,15 +82,17 @@ describe("berth run", () => {
   });
 
   it("the third interrupt kills a container that ignores them, and it is removed", async () => {
-    const { child, ended, said } = berth.start(
+    // The shell is process 1, and has no handler: that is enough.
+    const { child, ended, said, complained } = berth.start(
       ..."run --rm busybox sh -c".split(" "),
-      "trap '' INT; echo ready; sleep 60",
+      "echo ready; sleep 60",
     );
     await said("ready");
-    for (let i = 0; i < 3; i++) {
-      child.kill("SIGINT");
-      await delay(100);
-    }
+    child.kill("SIGINT");
+    await complained("the process goes on: the first process of a container ignores signals that it does not handle");
+    child.kill("SIGINT");
+    await complained("one more interrupt kills it");
+    child.kill("SIGINT");
     assert.equal((await ended).code, 137);
     await nothingLeft();
   });
@@ -174,6 +175,33 @@ describe("a container in the background", () => {
     await nothingLeft();
   });
 
+  it("goes by itself with --rm, whoever is there when it ends", async () => {
+    const gone = () => until(async () => (await berth("ps", "-aq")).stdout === "", "it is removed");
+    assert.deepEqual(await berth("run", "-d", "--rm", "--name", "short", "busybox", "true"), {
+      code: 0,
+      stdout: "short\n",
+      stderr: "",
+    });
+    await gone();
+    await berth("run", "-d", "--rm", "--name", "stopped", "busybox", "sleep", "1000");
+    assert.equal((await berth("stop", "-t", "0", "stopped")).code, 0);
+    await gone();
+    await berth("run", "-d", "--rm", "--name", "away", "busybox", "sleep", "1000");
+    await berth("run", "-d", "--name", "kept", "busybox", "true");
+    const { pid } = JSON.parse((await berth("inspect", "away")).stdout)[0].task;
+    await berthd.end();
+    process.kill(pid, "SIGKILL");
+    await until(() => !existsSync(`/proc/${pid}`), "it ends while nobody but its shim looks");
+    await berthd.restart();
+    await until(async () => (await berth("ps", "-aq")).stdout === "kept\n", "it is removed after the restart");
+    // What cannot be started has no end.
+    const failed = await berth("run", "-d", "--rm", "--name", "never", "busybox", "nope");
+    assert.deepEqual([failed.code, /nope/.test(failed.stderr)], [127, true]);
+    assert.equal((await berth("ps", "-aq")).stdout, "kept\n");
+    await berth("rm", "kept");
+    await nothingLeft();
+  });
+
   it("the last lines of a log can be asked for", async () => {
     await berth("run", "-d", "--name", "count", "busybox", "seq", "100");
     await berth("wait", "count");
@@ -190,8 +218,7 @@ describe("a container in the background", () => {
       await berth("run", "-d", "--name", "big", "--runtime", runtime, ...limits, "busybox", "sh", "-c", script);
       await berth("wait", "big");
       // Another shim's logging program may read on for a moment when the container has ended.
-      const ended = async () => (await berth("logs", "-n", "2", "big")).stdout.includes("140000\n");
-      for (let i = 0; i < 500 && !(await ended()); i++) await delay(10);
+      await until(async () => (await berth("logs", "-n", "2", "big")).stdout.includes("140000\n"), "all is logged");
       const { stdout, stderr } = await berth("logs", "big");
       assert.equal(stderr, "to stderr\n");
       const first = Number(/\n(\d+)\n/.exec(stdout)?.[1]);
@@ -275,6 +302,15 @@ describe("on a terminal", () => {
     shell.type("exit 3\r");
     assert.equal((await shell.exited).exitCode, 3);
     await berth("rm", "-f", "inside");
+    await nothingLeft();
+  });
+
+  it("stop says what it waits for", async () => {
+    await berth("run", "-d", "--name", "deaf", "busybox", "sh", "-c", "while :; do sleep 1; done");
+    const stopping = await berthOnTerminal(berthd.address, ["stop", "-t", "3", "deaf"], { cols: 200, rows: 24 });
+    await stopping.expect("deaf has been asked to end, and is killed in 2 seconds if it does not: the first process");
+    assert.equal((await stopping.exited).exitCode, 0);
+    await berth("rm", "deaf");
     await nothingLeft();
   });
 

@@ -161,7 +161,7 @@ it(`leaves each container wholly there or wholly gone over ${kills} kills (BERTH
       }
       const status = listed.get(id);
       if (started && removal === undefined) assert.ok(status !== undefined, `${id} was started and is gone`);
-      if (status === undefined || status === "none" || status === "created") {
+      if (status === undefined || status === "not started" || status === "created") {
         assert.ok(!started || removal !== undefined, `${id} was started and is ${status ?? "gone"}`);
         continue;
       }

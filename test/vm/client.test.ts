@@ -29,7 +29,7 @@ describe("berth on cgroup v2", onlyInVm, () => {
       const { code, stderr } = await berth("run", "-d", "--name", runtime, ...limits, image, "sleep", "1000");
       assert.equal(code, 0, stderr);
       const inspected = await berth("inspect", runtime);
-      const cgroup = cgroupOf(JSON.parse(inspected.stdout).task.pid);
+      const cgroup = cgroupOf(JSON.parse(inspected.stdout)[0].task.pid);
       assert.deepEqual(
         ["memory.max", "cpu.max", "pids.max"].map((name) => read(cgroup, name)),
         [String(64 << 20), "50000 100000", "17"],

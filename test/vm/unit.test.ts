@@ -30,7 +30,7 @@ describe("berthd as a unit of systemd's", onlyInVm, () => {
   };
   const mainPid = async () => Number(await unitProperty(unit, "MainPID"));
   const pidOf = async (id: string): Promise<number> => {
-    const { pid } = JSON.parse(await must("inspect", id)).task;
+    const { pid } = JSON.parse(await must("inspect", id))[0].task;
     return pid;
   };
 

@@ -5,6 +5,7 @@ import { isCode, isTerminal, stdin } from "@berth/host";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { followSize, rawKeys } from "./attached-terminal.ts";
 import type { Connection } from "./connection.ts";
+import { exitCodes } from "./exit-code.ts";
 import { ProcessStdio, type StdioPaths } from "./process-stdio.ts";
 import { sentenceOf } from "./sentence.ts";
 import type { Session } from "./session.ts";
@@ -12,6 +13,9 @@ import type { Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const SIGKILL = 9;
+
+/** Process 1 of a pid namespace: pid_namespaces(7). */
+export const ignoresUnhandled = ": the first process of a container ignores signals that it does not handle";
 
 /** A process of a container; `execId` is empty for its first. */
 export interface Target {
@@ -28,7 +32,7 @@ export interface AttachedOptions {
   create(paths: StdioPaths): Promise<void>;
 }
 
-/** How it ended for us; null: the user left it running. */
+/** How it ended for us, which is berth's own failure if output was lost; null: the user left it running. */
 export type Outcome = { readonly exitStatus: number } | null;
 
 /** Throws UsageError where a terminal is asked for and stdin, which is to be passed on, is none. */
@@ -57,10 +61,14 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   const early = target.execId === "";
   if (terminal && early) followSize(resize);
   const started = start(connection, target);
-  stdio.pumpOutput((error) => {
+  let lost = false;
+  stdio.pumpOutput((error, stream) => {
     // As with a program of this machine, whose next write after its reader has gone is its last (SIGPIPE).
-    if (!isCode(error, "EPIPE")) session.printError(`berth: the output cannot be passed on: ${error.message}\n`);
-    sendSignal(session, target, SIGKILL);
+    if (!isCode(error, "EPIPE")) {
+      session.printError(`berth: the output cannot be passed on: ${error.message}\n`);
+      lost = true;
+    }
+    if (stream === "stdout") sendSignal(session, target, SIGKILL);
   });
   // Its output may be seen before the answer to the start is: a signal from then on is meant for the process.
   signals.forward((signal) => {
@@ -76,8 +84,9 @@ export async function runAttached(session: Session, options: AttachedOptions): P
     });
   });
   const outcome = await Promise.race([exit, detached]);
-  if (outcome !== null) await stdio.drained();
-  return outcome;
+  if (outcome === null) return null;
+  await stdio.drained();
+  return lost ? { exitStatus: exitCodes.berth } : outcome;
 }
 
 /** Starts the process, also where the supervisor is restarted in the middle of that. */

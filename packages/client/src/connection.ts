@@ -35,14 +35,14 @@ export interface ConnectionOptions {
   readonly onLost: () => void;
 }
 
+/** What usually helps where there is no such socket, or nobody listens. */
+export const isItRunning = "Is berthd running, and is this its address (--address, $BERTH_ADDRESS)?";
+
 /** The supervisor cannot be reached. The message says which address, why and what to do. */
 export class Unreachable extends BerthError {
   override name = "Unreachable";
-  constructor(address: string, why: string) {
-    super(
-      "unavailable",
-      `cannot reach berthd at ${address}: ${why}. Is berthd running, and is this its address (--address, $BERTH_ADDRESS)?`,
-    );
+  constructor(address: string, why: string, remedy: string = isItRunning) {
+    super("unavailable", `cannot reach berthd at ${address}: ${why}. ${remedy}`);
   }
 }
 
@@ -56,6 +56,7 @@ export class Connection {
   readonly #options: ConnectionOptions;
   #link: Link | null = null;
   #told = false;
+  #back = false;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
@@ -90,8 +91,9 @@ export class Connection {
         if (link === this.#link) this.close();
         const now = this.#options.now();
         // A call that held for a while means that the supervisor was back.
-        if (lostAt === null || (link !== null && now - calledAt > patienceMs / 10)) {
+        if (lostAt === null || this.#back || (link !== null && now - calledAt > patienceMs / 10)) {
           lostAt = now;
+          this.#back = false;
           delay = firstDelayMs;
           this.#tellLoss();
         }
@@ -106,6 +108,12 @@ export class Connection {
   #tellLoss(): void {
     if (!this.#told) this.#options.onLost();
     this.#told = true;
+  }
+
+  /** For a call that goes on for ever: the supervisor has answered, and its next loss is a new one. */
+  back(): void {
+    this.#told = false;
+    this.#back = true;
   }
 
   close(): void {

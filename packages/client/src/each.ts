@@ -5,18 +5,19 @@ import { UsageError } from "./usage-error.ts";
 
 /**
  * Does the same with several names at once and prints the answers in the order of the names: what `act`
- * resolves to on stdout, an error as a sentence on stderr. Resolves to the exit code: 0, or 125 where one failed.
+ * resolves to on stdout, or by `tell`, an error as a sentence on stderr. Resolves to the exit code: 0, or 125 where one failed.
  */
 export async function forEachName(
   session: Session,
   names: readonly string[],
   act: (name: string) => Promise<string | null>,
+  tell: (line: string) => void = (line) => session.print(`${line}\n`),
 ): Promise<number> {
   const outcomes = names.map((name) => act(name).then(succeeded, failed));
   let code: number = exitCodes.ok;
   for (const outcome of outcomes) {
     const { line, error } = await outcome;
-    if (line !== null) session.print(`${line}\n`);
+    if (line !== null) tell(line);
     if (error === null) continue;
     session.printError(`berth: ${sentenceOf(error)}\n`);
     code = exitCodes.berth;

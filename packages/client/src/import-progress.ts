@@ -1,5 +1,6 @@
+import { shortened } from "./display-width.ts";
 import { formatSize } from "./size.ts";
-import { printable, shortened } from "./table.ts";
+import { printable } from "./table.ts";
 
 const eraseLine = "\r\u001b[K";
 const intervalMs = 100;

@@ -13,8 +13,10 @@ import {
   printError,
   stderr,
   stdout,
+  terminalSize,
 } from "@berth/host";
 import { commands } from "./commands/index.ts";
+import { clientVersion } from "./commands/version.ts";
 import { Connection } from "./connection.ts";
 import { exitCodeOf, exitCodes } from "./exit-code.ts";
 import { commandHelp, programHelp } from "./help.ts";
@@ -34,6 +36,10 @@ async function main(args: readonly string[]): Promise<number> {
   const invocation = readInvocation(commands, args);
   if (invocation.kind === "help") {
     print(invocation.of === null ? programHelp(commands, globalOptions) : commandHelp(invocation.of));
+    return exitCodes.ok;
+  }
+  if (invocation.kind === "version") {
+    print(`berth ${clientVersion}\n`);
     return exitCodes.ok;
   }
   const { command, globals, values, rest } = invocation;
@@ -57,6 +63,7 @@ function sessionOf(globals: Globals): Session {
     print,
     printError,
     outIsTerminal,
+    outWidth: (outIsTerminal && terminalSize(stdout).width) || null,
     errorIsTerminal: isTerminal(stderr),
     now,
   };

@@ -1,9 +1,13 @@
-/** The candidate that takes the fewest single-letter edits from `given`, or null where none is near. */
+/**
+ * The candidate that takes the fewest single-letter edits from `given`, or null if none is near: one edit for every
+ * four letters, as more make another word of a short one.
+ */
 export function nearest(given: string, candidates: readonly string[]): string | null {
   let best: string | null = null;
-  let least = Math.max(2, Math.floor(given.length / 3)) + 1;
+  let least = Math.max(1, Math.floor(given.length / 4)) + 1;
   for (const candidate of candidates) {
-    const steps = candidate.startsWith(given) && given.length > 1 ? 1 : distance(given, candidate);
+    const begins = given.length > 1 && candidate.startsWith(given);
+    const steps = begins ? 1 : given.length < 3 ? Number.POSITIVE_INFINITY : distance(given, candidate);
     if (steps < least) {
       least = steps;
       best = candidate;

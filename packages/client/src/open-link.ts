@@ -30,14 +30,16 @@ function connect(address: string): TtrpcClient {
   try {
     return createClient(connectUnix(`${address}.ttrpc`));
   } catch (error) {
+    if (isCode(error, "EACCES", "EPERM")) throw new Unreachable(address, "permission denied", notAllowed);
     throw new Unreachable(address, reasonOf(error));
   }
 }
 
+const notAllowed = "Its socket is for its owner and group: run berth as root, or as one of that group.";
+
 function reasonOf(error: unknown): string {
   if (isCode(error, "ENOENT", "ENOTDIR")) return "there is no such socket";
   if (isCode(error, "ECONNREFUSED")) return "nobody listens there";
-  if (isCode(error, "EACCES", "EPERM")) return "permission denied";
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -56,12 +56,12 @@ export class ProcessStdio implements Disposable {
     };
   }
 
-  /** `onBroken` is told why stdout takes no more; what the process writes after that is dropped. */
-  pumpOutput(onBroken: (error: SystemError) => void): void {
+  /** `onBroken` is told once a stream why it takes no more; what the process writes to it after that is dropped. */
+  pumpOutput(onBroken: (error: SystemError, stream: "stdout" | "stderr") => void): void {
     for (const { from, to } of this.#outputs) {
-      let told = to !== stdout;
+      let told = false;
       const onError = (error: SystemError): "drop" => {
-        if (!told) onBroken(error);
+        if (!told) onBroken(error, to === stdout ? "stdout" : "stderr");
         told = true;
         return "drop";
       };

@@ -2,6 +2,7 @@
 import { flag, type Options, parseArgs, text, type Values } from "./args.ts";
 import type { AnyCommand } from "./command.ts";
 import { nearest } from "./nearest.ts";
+import { insteadOf } from "./other-words.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const globalOptions = {
@@ -11,12 +12,14 @@ export const globalOptions = {
     value: "NAME",
   }),
   help: flag("say how to use berth or a command", { short: "h" }),
+  version: flag("print the version of berth", { short: "v" }),
 } satisfies Options;
 
 export type Globals = Values<typeof globalOptions>;
 
 export type Invocation =
   | { readonly kind: "help"; readonly of: AnyCommand | null }
+  | { readonly kind: "version" }
   | {
       readonly kind: "run";
       readonly command: AnyCommand;
@@ -29,6 +32,7 @@ export type Invocation =
 export function readInvocation(commands: readonly AnyCommand[], args: readonly string[]): Invocation {
   const before = parseArgs(globalOptions, args, { upToFirst: true });
   const words = before.rest;
+  if (before.values.version) return { kind: "version" };
   if (words.length === 0 || words[0] === "help") {
     if (!before.values.help && words.length === 0)
       throw new UsageError("a command is missing: berth --help lists them");
@@ -49,6 +53,7 @@ export function readInvocation(commands: readonly AnyCommand[], args: readonly s
     address: String(after.values.address || before.values.address),
     namespace: String(after.values.namespace || before.values.namespace),
     help: false,
+    version: false,
   };
   return { kind: "run", command, globals, values: after.values, rest: after.rest };
 }
@@ -57,10 +62,12 @@ export function readInvocation(commands: readonly AnyCommand[], args: readonly s
 function behindCommand(options: Options): Options {
   const taken = new Set(Object.values(options).map(({ short }) => short));
   return Object.fromEntries(
-    Object.entries(globalOptions).map(([name, option]) => [
-      name,
-      { ...option, short: name === "help" && !taken.has(option.short) ? option.short : null },
-    ]),
+    Object.entries(globalOptions)
+      .filter(([name]) => name !== "version")
+      .map(([name, option]) => [
+        name,
+        { ...option, short: name === "help" && !taken.has(option.short) ? option.short : null },
+      ]),
   );
 }
 
@@ -79,6 +86,8 @@ function findCommand(commands: readonly AnyCommand[], words: readonly string[]):
       `unknown command ${JSON.stringify(`${first} ${second}`)}: ${wanted === null ? `there is ${group.join(", ")}` : `did you mean ${wanted}?`}`,
     );
   }
+  const other = insteadOf(first);
+  if (other !== null) throw new UsageError(other);
   const wanted = nearest(first, [...new Set(commands.map(({ name }) => name.split(" ")[0] ?? name))]);
   throw new UsageError(
     `unknown command ${JSON.stringify(first)}: ${wanted === null ? "berth --help lists what there is" : `did you mean ${wanted}?`}`,

@@ -52,7 +52,6 @@ export function containerRequest(
   around: Surroundings,
 ): Init<CreateContainerRequest> {
   if (image === undefined || image === "") throw new UsageError("the image to run is missing");
-  if (values.detach && values.rm) throw new UsageError("--rm does not go with --detach: nobody waits for the end");
   if (values.detach && values.interactive) throw new UsageError("--interactive does not go with --detach");
   const cwd = around.cwd();
   return {
@@ -84,6 +83,8 @@ export function containerRequest(
     annotations: pairs("--annotation", values.annotation),
     network: values.network,
     logOptions: logOptions(values["log-opt"]),
+    // In the foreground the client removes it, once it has the last of its output.
+    autoRemove: values.rm && values.detach,
   };
 }
 

@@ -9,6 +9,8 @@ export interface Session {
   print(text: string): void;
   printError(text: string): void;
   readonly outIsTerminal: boolean;
+  /** Of the terminal that stdout is, in columns; null where it is none. */
+  readonly outWidth: number | null;
   readonly errorIsTerminal: boolean;
   /** Milliseconds since the epoch. */
   now(): number;

@@ -30,7 +30,7 @@ describe("the command line", () => {
   it("general options stand before the command with their letters, behind it with their names", () => {
     const invocation = read("-a /sock -n one ps -a --namespace two");
     assert.ok(invocation.kind === "run");
-    assert.deepEqual({ ...invocation.globals }, { address: "/sock", namespace: "two", help: false });
+    assert.deepEqual({ ...invocation.globals }, { address: "/sock", namespace: "two", help: false, version: false });
     assert.equal(invocation.values.all, true);
   });
 
@@ -50,6 +50,22 @@ describe("the command line", () => {
     const behind = read("run busybox --help");
     assert.ok(behind.kind === "run");
     assert.deepEqual(behind.rest, ["busybox", "--help"]);
+  });
+
+  it("the version is asked for before the command, where -v may mean something else", () => {
+    for (const line of ["--version", "-v", "-v ps"]) assert.deepEqual(read(line), { kind: "version" }, line);
+    fails(/unknown option -v/, "ps -v");
+  });
+
+  it("a word of another tool is answered with what there is instead", () => {
+    for (const [word, answer] of [
+      ["pull", /^berth has no pull: .*berth image import/],
+      ["cp", /^berth has no cp: berth exec/],
+      ["images", /^berth has no images: berth image ls$/],
+      ["rmi", /^berth has no rmi: berth image rm$/],
+      ["tasks", /^berth has no tasks: .*berth exec/],
+    ] as const)
+      fails(answer, word);
   });
 
   it("help fits a terminal of 80 columns", () => {

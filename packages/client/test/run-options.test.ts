@@ -46,9 +46,14 @@ describe("berth run", () => {
     assert.equal(made.cwd, "/srv");
   });
 
+  it("leaves the removal to berthd where nobody waits for the end", () => {
+    assert.equal(request("-d", "--rm", "busybox").autoRemove, true);
+    assert.equal(request("--rm", "busybox").autoRemove, false);
+    assert.equal(request("-d", "busybox").autoRemove, false);
+  });
+
   it("refuses what makes no sense, naming it", () => {
     fails(/image to run is missing/, () => request("--rm"));
-    fails(/--rm does not go with --detach/, () => request("-d", "--rm", "busybox"));
     fails(/option --env: "=x" has no name/, () => request("-e", "=x", "busybox"));
     fails(/option --cpus: "two" is not a number/, () => request("--cpus", "two", "busybox"));
     fails(/option --volume: "data:\/data": write a directory as \.\/data/, () =>

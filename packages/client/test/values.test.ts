@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeState } from "../src/describe-state.ts";
+import { describeState, stateWord } from "../src/describe-state.ts";
 import { DetachKeys } from "../src/detach-keys.ts";
+import { displayWidth, shortened } from "../src/display-width.ts";
 import { formatAgo, formatDuration, parseDuration } from "../src/duration.ts";
 import { jsonValue } from "../src/json.ts";
 import { nearest } from "../src/nearest.ts";
 import { formatSize, parseSize } from "../src/size.ts";
-import { layoutTable, printable, shortened } from "../src/table.ts";
+import { layoutTable, printable } from "../src/table.ts";
 import { UsageError } from "../src/usage-error.ts";
 
 describe("sizes", () => {
@@ -89,7 +90,41 @@ describe("tables", () => {
   });
   it("a long text is cut between characters", () => {
     assert.equal(shortened("12345", 5), "12345");
-    assert.equal(shortened("😀😀😀", 2), "😀…");
+    assert.equal(shortened("😀😀😀", 2), "…");
+    assert.equal(shortened("😀😀😀", 3), "😀…");
+  });
+  for (const [given, columns] of [
+    ["plain", 5],
+    ["é", 1],
+    ["e\u0301", 1],
+    ["日本語", 6],
+    ["한국어", 6],
+    ["ﾊﾝｶｸ", 4],
+    ["Ｆｕｌｌ", 8],
+    ["😀", 2],
+    ["→ … ™", 5],
+    ["Ωμέγα ж", 7],
+  ] as const)
+    it(`${given} is ${columns} columns wide`, () => assert.equal(displayWidth(given), columns));
+  it("wide characters do not push columns out of line", () => {
+    const rows = [
+      ["日本", "x"],
+      ["plain", "y"],
+    ];
+    assert.equal(layoutTable(["ID", "B"], rows), "ID     B\n日本   x\nplain  y\n");
+  });
+  it("fit the terminal where cells may be cut, and the rest stays whole", () => {
+    const header = ["ID", "IMAGE", "COMMAND", "PID"];
+    const row = ["web", "docker.io/library/busybox:latest", "sh -c 'sleep 日本語日本語日本語'", "4711"];
+    const table = (width: number | null) => layoutTable(header, [row], { width, flexible: ["COMMAND", "IMAGE"] });
+    for (const width of [40, 50, 60, 70])
+      for (const line of table(width).trimEnd().split("\n")) {
+        assert.ok(displayWidth(line) <= width, `${displayWidth(line)} of ${width}: ${line}`);
+      }
+    assert.match(table(60), /^web {2}docker\.io\/library\/busybox:latest {2}sh -c 'sleep …\s+4711$/m);
+    assert.match(table(null), /日本語日本語日本語' {2}4711$/m);
+    // Narrower than that it wraps, rather than that a column vanishes.
+    assert.match(table(10), /^web {2}docker\.… {2}sh -c '… {2}4711$/m);
   });
 });
 
@@ -102,6 +137,13 @@ describe("states", () => {
   ] as const)
     it(`${status} is told as ${words}`, () =>
       assert.equal(describeState({ status, exitStatus: 7, exitedAt: 1000 }, 121_500), words));
+  it("have one word in tables and in JSON", () => {
+    for (const status of ["running", "paused", "none", "stopped", "created", "unknown"])
+      assert.ok(
+        describeState({ status, exitStatus: 7, exitedAt: 1000 }, 121_500).startsWith(stateWord(status)),
+        status,
+      );
+  });
 });
 
 describe("nearest", () => {
@@ -113,6 +155,12 @@ describe("nearest", () => {
     ["insp", "inspect"],
     ["images", "image"],
     ["frobnicate", null],
+    ["pull", null],
+    ["cp", null],
+    ["top", "stop"],
+    ["stat", "start"],
+    ["p", null],
+    ["inspekt", "inspect"],
   ] as const)
     it(`${given}: ${wanted}`, () => assert.equal(nearest(given, commands), wanted));
 });

@@ -1,3 +1,4 @@
+import { unavailable } from "@berth/base";
 import { eventTypes, unpackAny } from "@berth/proto";
 import type { Envelope } from "@berth/proto/containerd/types";
 import { flag } from "../args.ts";
@@ -14,9 +15,20 @@ export const events = command({
     "  berth events 'topic~=|^/tasks/|,namespace==default'",
   options: { json: flag("one JSON object a line") },
   async run(session, { json }, filters) {
-    for await (const envelope of session.connection.api.events.subscribe({ filters }))
-      session.print(`${json ? jsonLine(envelope) : plainLine(envelope)}\n`);
-    return 0;
+    const { connection, print, printError } = session;
+    void connection.api; // a supervisor that is not there is reported, not waited for
+    let lost = false;
+    return await connection.persist(async ({ events, version }) => {
+      if (lost) {
+        await version.version({});
+        connection.back();
+        printError("berth: berthd is back; what happened meanwhile was not seen\n");
+      }
+      lost = true;
+      for await (const envelope of events.subscribe({ filters }))
+        print(`${json ? jsonLine(envelope) : plainLine(envelope)}\n`);
+      throw unavailable("berthd has ended the subscription"); // which has no end of its own
+    });
   },
 });
 

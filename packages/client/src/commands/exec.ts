@@ -52,7 +52,11 @@ export const exec = command({
       return exitCodes.ok;
     }
     checkTerminal(values.interactive, values.tty);
-    const signals = new Signals(() => sendSignal(session, target, SIGKILL));
+    const signals = new Signals({
+      kill: () => sendSignal(session, target, SIGKILL),
+      say: (sentence) => session.printError(`berth: ${sentence}\n`),
+      why: "",
+    });
     try {
       const outcome = await runAttached(session, {
         target,

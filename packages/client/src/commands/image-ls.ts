@@ -19,7 +19,7 @@ export const imageLs = command({
     images.sort((a, b) => (a.name < b.name ? -1 : 1));
     if (json) session.print(images.map((image) => `${JSON.stringify(jsonOf(image))}\n`).join(""));
     else if (quiet) session.print(images.map(({ name }) => `${name}\n`).join(""));
-    else session.print(tableOf(images, session.now()));
+    else session.print(tableOf(images, session.now(), session.outWidth));
     return 0;
   },
 });
@@ -34,11 +34,11 @@ const jsonOf = (image: Image): object => ({
   labels: image.labels,
 });
 
-function tableOf(images: readonly Image[], now: number): string {
+function tableOf(images: readonly Image[], now: number, width: number | null): string {
   const rows = images.map(({ name, target, updatedAt }) => [
     name,
     target?.digest.slice(0, "sha256:".length + 12) ?? "",
     isSet(updatedAt) ? formatAgo(toDate(updatedAt).getTime(), now) : "",
   ]);
-  return layoutTable(["NAME", "DIGEST", "UPDATED"], rows);
+  return layoutTable(["NAME", "DIGEST", "UPDATED"], rows, { width, flexible: ["NAME"] });
 }

@@ -3,14 +3,22 @@ import { expectNames, forEachName } from "../each.ts";
 
 export const inspect = command({
   name: "inspect",
-  summary: "Print everything that is known of containers, as JSON",
+  summary: "Print everything that is known of containers, as one JSON array",
   usage: "CONTAINER…",
   options: {},
-  run(session, _values, names) {
+  async run(session, _values, names) {
     expectNames(names, "the container to inspect");
-    return forEachName(session, names, async (id) => {
-      const { json } = await session.connection.api.engine.inspectContainer({ id });
-      return new TextDecoder().decode(json).trimEnd();
-    });
+    const documents: string[] = [];
+    const code = await forEachName(
+      session,
+      names,
+      async (id) => {
+        const { json } = await session.connection.api.engine.inspectContainer({ id });
+        return new TextDecoder().decode(json).trim();
+      },
+      (json) => documents.push(json),
+    );
+    session.print(documents.length === 0 ? "[]\n" : `[\n${documents.join(",\n")}\n]\n`);
+    return code;
   },
 });

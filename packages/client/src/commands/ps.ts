@@ -3,12 +3,13 @@ import type { ContainerSummary } from "@berth/proto/berth/v1";
 import type { Timestamp } from "@berth/proto/google/protobuf";
 import { flag } from "../args.ts";
 import { command } from "../command.ts";
-import { describeState } from "../describe-state.ts";
+import { describeState, stateWord } from "../describe-state.ts";
+import { shortened } from "../display-width.ts";
 import { formatAgo } from "../duration.ts";
 import { expectNothing } from "../each.ts";
 import { jsonTime } from "../json.ts";
 import type { Session } from "../session.ts";
-import { layoutTable, shortened } from "../table.ts";
+import { layoutTable, printable } from "../table.ts";
 
 export const ps = command({
   name: "ps",
@@ -19,6 +20,7 @@ export const ps = command({
     "all-namespaces": flag("of every namespace", { short: "A" }),
     quiet: flag("ids only", { short: "q" }),
     json: flag("one JSON object a line"),
+    "no-trunc": flag("whole lines, however wide the terminal is"),
   },
   async run(session, values, rest) {
     expectNothing(rest);
@@ -27,7 +29,12 @@ export const ps = command({
     const rows = lists.flat().filter(({ container }) => values.all || isLive(container));
     if (values.json) session.print(rows.map((row) => `${JSON.stringify(jsonOf(row))}\n`).join(""));
     else if (values.quiet) session.print(rows.map(({ container }) => `${container.id}\n`).join(""));
-    else session.print(tableOf(rows, values["all-namespaces"], session.now()));
+    else {
+      const width = values["no-trunc"] ? null : session.outWidth;
+      session.print(
+        tableOf(rows, session.now(), { withNamespace: values["all-namespaces"], whole: values["no-trunc"], width }),
+      );
+    }
     return 0;
   },
 });
@@ -59,7 +66,7 @@ function jsonOf({ namespace, container }: Row): object {
     image: container.image,
     command: container.args,
     createdAt: jsonTime(container.createdAt),
-    status: container.status,
+    status: stateWord(container.status),
     pid: container.pid === 0 ? null : container.pid,
     exitStatus: container.status === "stopped" ? container.exitStatus : null,
     exitedAt: container.status === "stopped" ? jsonTime(container.exitedAt) : null,
@@ -68,19 +75,33 @@ function jsonOf({ namespace, container }: Row): object {
   };
 }
 
-function tableOf(rows: readonly Row[], withNamespace: boolean, now: number): string {
+interface Layout {
+  readonly withNamespace: boolean;
+  /** Of command lines; otherwise they are cut. */
+  readonly whole: boolean;
+  readonly width: number | null;
+}
+
+/** Columns of a command line, unless it is asked for as a whole. */
+const COMMAND_WIDTH = 30;
+
+function tableOf(rows: readonly Row[], now: number, { withNamespace, whole, width }: Layout): string {
   const header = ["ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PID"];
   const cells = rows.map(({ namespace, container }) => {
     const exitedAt = isSet(container.exitedAt) ? millis(container.exitedAt) : null;
+    const line = printable(container.args.join(" "));
     const row = [
       container.id,
       container.image,
-      shortened(container.args.join(" "), 30),
+      whole ? line : shortened(line, COMMAND_WIDTH),
       isSet(container.createdAt) ? formatAgo(millis(container.createdAt), now) : "",
       describeState({ status: container.status, exitStatus: container.exitStatus, exitedAt }, now),
       isLive(container) && container.pid !== 0 ? String(container.pid) : "",
     ];
     return withNamespace ? [namespace, ...row] : row;
   });
-  return layoutTable(withNamespace ? ["NAMESPACE", ...header] : header, cells);
+  return layoutTable(withNamespace ? ["NAMESPACE", ...header] : header, cells, {
+    width,
+    flexible: ["COMMAND", "IMAGE", "ID"],
+  });
 }

@@ -1,8 +1,8 @@
-import { isAlreadyExists, isNotFound } from "@berth/base";
+import { BerthError, isAlreadyExists, isNotFound, messageOf } from "@berth/base";
 import { cwd, env, readText } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateContainerRequest, CreateTaskRequest } from "@berth/proto/berth/v1";
-import { checkTerminal, runAttached, SIGKILL, sendSignal } from "../attached.ts";
+import { checkTerminal, ignoresUnhandled, runAttached, SIGKILL, sendSignal } from "../attached.ts";
 import { command } from "../command.ts";
 import type { Connection } from "../connection.ts";
 import { exitCodeOf, exitCodes } from "../exit-code.ts";
@@ -27,11 +27,15 @@ export const run = command({
     const request = { ...asked, id: named ? values.name : randomId() };
     const { connection } = session;
     void connection.api; // a supervisor that is not there is reported, not waited for
-    if (values.detach) return await runDetached(session, request, named);
+    if (values.detach) return await runDetached(session, request, named, values.rm);
 
     checkTerminal(values.interactive, values.tty);
     const target = { containerId: request.id, execId: "" };
-    const signals = new Signals(() => sendSignal(session, target, SIGKILL));
+    const signals = new Signals({
+      kill: () => sendSignal(session, target, SIGKILL),
+      say: (sentence) => session.printError(`berth: ${sentence}\n`),
+      why: ignoresUnhandled,
+    });
     let creating: Promise<void> = Promise.resolve();
     // A name that was refused is somebody else's container, which --rm must not touch.
     let ours = !named;
@@ -66,11 +70,22 @@ export const run = command({
   },
 });
 
-async function runDetached(session: Session, request: Init<CreateContainerRequest> & { id: string }, named: boolean) {
+async function runDetached(
+  session: Session,
+  request: Init<CreateContainerRequest> & { id: string },
+  named: boolean,
+  remove: boolean,
+): Promise<number> {
   const { id } = request;
   await createContainer(session, request, named);
-  await createTask(session.connection, { id, terminal: request.terminal, log: true });
-  await session.connection.api.tasks.start({ containerId: id });
+  try {
+    await createTask(session.connection, { id, terminal: request.terminal, log: true });
+    await session.connection.api.tasks.start({ containerId: id });
+  } catch (error) {
+    // What never ran has no end at which it could be removed.
+    await finish(session, id, remove, exitCodes.berth);
+    throw error;
+  }
   session.print(`${id}\n`);
   return exitCodes.ok;
 }
@@ -79,10 +94,20 @@ async function runDetached(session: Session, request: Init<CreateContainerReques
 async function createContainer(session: Session, request: Init<CreateContainerRequest>, named: boolean): Promise<void> {
   await session.connection.persist(
     repeatable(!named, async ({ engine }) => {
-      const { warnings } = await engine.createContainer(request);
+      const { warnings } = await engine.createContainer(request).catch(explained);
       for (const warning of warnings) session.printError(`berth: ${warning}\n`);
     }),
   );
+}
+
+/** A first run fails by its image, and the way to one is not to be guessed. */
+function explained(error: unknown): never {
+  if (isNotFound(error) && messageOf(error).startsWith("image "))
+    throw new BerthError(
+      "not-found",
+      `${messageOf(error)}: bring it with berth image import FILE, from docker save or skopeo copy; berth image ls lists what is there`,
+    );
+  throw error;
 }
 
 async function createTask(connection: Connection, request: Init<CreateTaskRequest>): Promise<void> {

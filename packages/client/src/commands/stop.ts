@@ -1,7 +1,9 @@
 import { parsed, text } from "../args.ts";
+import { ignoresUnhandled } from "../attached.ts";
 import { command } from "../command.ts";
-import { parseDuration } from "../duration.ts";
+import { formatDuration, parseDuration } from "../duration.ts";
 import { expectNames, forEachName } from "../each.ts";
+import type { Session } from "../session.ts";
 
 export const stop = command({
   name: "stop",
@@ -16,8 +18,26 @@ export const stop = command({
     // 0 is the supervisor's own default on the wire, so at once is 1 ms.
     const graceMs = Math.max(1, time);
     return forEachName(session, names, async (id) => {
-      await session.connection.api.engine.stopContainer({ id, signal, graceMs });
+      const stopping = session.connection.api.engine.stopContainer({ id, signal, graceMs });
+      if (session.errorIsTerminal) explainSlowly(session, id, graceMs, stopping);
+      await stopping;
       return id;
     });
   },
 });
+
+/** Most end at once; what is waited for is told of the others, which are killed in the end. */
+const SLOW_MS = 1000;
+
+function explainSlowly({ printError }: Session, id: string, graceMs: number, stopping: Promise<unknown>): void {
+  if (graceMs <= SLOW_MS) return;
+  const timer = setTimeout(
+    () =>
+      printError(
+        `berth: ${id} has been asked to end, and is killed in ${formatDuration(graceMs - SLOW_MS)} if it does not${ignoresUnhandled}\n`,
+      ),
+    SLOW_MS,
+  );
+  const settled = () => clearTimeout(timer);
+  stopping.then(settled, settled);
+}

@@ -9,6 +9,8 @@ import { inspectPlaces, openStore } from "@berth/store";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
 import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
+import { removeWhenEnded } from "../services/engine/auto-remove.ts";
+import { logsBelow } from "../services/engine/needs.ts";
 import { persistentUuid } from "../services/introspection.ts";
 import { registrations } from "../services/registrations.ts";
 import { revision, version } from "../version.ts";
@@ -115,6 +117,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
   );
   undo.use(reclaimWhenIdle());
   undo.use(announceRemovals(store.collector, runtime.events));
+  const removal = undo.use(removeWhenEnded({ store, runtime, logs: logsBelow(root) }, log));
   dropTemporaryLeases(store, log);
   const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
@@ -136,7 +139,10 @@ async function startDaemon(config: Config, program: string, log: Log) {
 
   const grpc = await serveGrpc(address, services, config.grpc, log);
   const ttrpc = await serveTtrpc(ttrpcAddress, services, config.ttrpc, log);
-  const reconnecting = runtime.reconnect().catch((err: unknown) => log.error("reconnection has failed", { err }));
+  const reconnecting = runtime
+    .reconnect()
+    .then(() => removal.sweep())
+    .catch((err: unknown) => log.error("reconnection has failed", { err }));
   process.on("SIGUSR1", () => {
     dumpState(state, store, runtime, log).catch((err: unknown) => log.error("the dump has failed", { err }));
   });

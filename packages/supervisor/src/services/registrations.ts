@@ -23,6 +23,7 @@ import { containersService } from "./containers.ts";
 import { contentService } from "./content.ts";
 import { diffService } from "./diff.ts";
 import { endAtStop } from "./end-at-stop.ts";
+import { logsBelow } from "./engine/needs.ts";
 import { engineService } from "./engine.ts";
 import { eventsService, ttrpcEventsService } from "./events.ts";
 import { healthService } from "./health.ts";
@@ -83,7 +84,7 @@ export function registrations(needs: ServiceNeeds): Registration[] {
           store,
           runtime,
           images,
-          logs: join(root, "io.berth.engine.v1", "logs"),
+          logs: logsBelow(root),
           resolveShim,
           ownShim,
           defaults,

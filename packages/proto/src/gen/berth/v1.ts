@@ -49,6 +49,7 @@ export interface CreateContainerRequest {
   annotations: Record<string, string>;
   network: string;
   logOptions: Record<string, string>;
+  autoRemove: boolean;
 }
 export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerRequest>("berth.v1.CreateContainerRequest", [
   "id", 1, 6, null,
@@ -76,6 +77,7 @@ export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerReq
   "annotations", 23, 38, null,
   "network", 24, 6, null,
   "logOptions", 25, 38, null,
+  "autoRemove", 30, 0, null,
 ]);
 
 export interface CreateContainerResponse {

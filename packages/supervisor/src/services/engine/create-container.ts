@@ -22,6 +22,7 @@ import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
+import { autoRemoveLabel } from "./auto-remove.ts";
 import { type EngineNeeds, readRootFile } from "./needs.ts";
 
 export const stopSignalLabel = "io.containerd.image.config.stop-signal";
@@ -40,7 +41,8 @@ export async function createContainer(
   const { store, images, runtime } = needs;
   const id = req.id === "" ? randomId() : checkId("container", req.id);
   checkLabels(req.labels);
-  const labels = { ...req.labels, ...logLabels(req.logOptions) };
+  const removal = req.autoRemove ? { [autoRemoveLabel]: "true" } : {};
+  const labels = { ...req.labels, ...logLabels(req.logOptions), ...removal };
   logLimits(labels);
   if (hasContainer(store, call, id)) throw alreadyExists("container", id);
   const defaults = defaultsOf(needs, call.namespace);

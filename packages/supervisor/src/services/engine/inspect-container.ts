@@ -26,12 +26,21 @@ export async function inspectContainer(needs: EngineNeeds, id: string, call: Cal
     task:
       state === null
         ? null
-        : { ...state, exitedAt: timeOf(state.exitedAt), bundle: task?.bundle ?? "", shim: task?.shim ?? "" },
+        : {
+            ...state,
+            status: wordOf(state.status),
+            exitedAt: timeOf(state.exitedAt),
+            bundle: task?.bundle ?? "",
+            shim: task?.shim ?? "",
+          },
     log: await pathOfLog(logPlace(needs.logs, call.namespace, id)),
     spec: record.spec === null ? null : specOf(record),
   };
   return new TextEncoder().encode(stringifyExact(value, 2));
 }
+
+/** As `berth ps` says it. */
+const wordOf = (status: string): string => (status === "stopped" ? "exited" : status);
 
 const timeOf = (instant: Instant | null): string | null => (instant === null ? null : formatInstant(instant));
 

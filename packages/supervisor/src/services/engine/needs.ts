@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { failedPrecondition, isNotFound } from "@berth/base";
 import type { Images } from "@berth/images";
 import type { Runtime, Task } from "@berth/runtime";
@@ -18,6 +19,12 @@ export interface EngineNeeds {
   readonly ownShim: string;
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
 }
+
+/** Of what removes a container. */
+export type RemovalNeeds = Pick<EngineNeeds, "store" | "runtime" | "logs">;
+
+/** Where detached containers' logs are, below berthd's root. */
+export const logsBelow = (root: string): string => join(root, "io.berth.engine.v1", "logs");
 
 /** passwd and group files larger than this are nobody's. */
 const LARGEST_ROOT_FILE = 4 << 20;

@@ -7,11 +7,11 @@ import type { Store } from "@berth/store";
 import { logPlace, removeLog } from "../../logs/log-place.ts";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
-import { type EngineNeeds, taskOf } from "./needs.ts";
+import { type RemovalNeeds, taskOf } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
 
 /** The task goes first, then the log, then record and snapshot in one transaction. */
-export async function removeContainer(needs: EngineNeeds, req: RemoveContainerRequest, call: Call): Promise<object> {
+export async function removeContainer(needs: RemovalNeeds, req: RemoveContainerRequest, call: Call): Promise<object> {
   const { store, runtime } = needs;
   const record = store.containers.get(call, req.id);
   await settledTasks(runtime).settle(call.namespace, req.id);
