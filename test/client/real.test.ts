@@ -175,6 +175,22 @@ describe("a container in the background", () => {
     await nothingLeft();
   });
 
+  it("that the kernel has ended for lack of memory is told so", async () => {
+    const hungry = ["--memory", "16m", "busybox", "tail", "-c", "64m", "/dev/zero"];
+    const front = await berth("run", "--rm", "--name", "front", ...hungry);
+    assert.deepEqual(
+      [front.code, front.stderr],
+      [137, `berth: front was killed by the kernel for lack of memory: run --memory gives it more\n`],
+    );
+    await berth("run", "-d", "--name", "back", ...hungry);
+    const waited = await berth("wait", "back");
+    assert.deepEqual([waited.stdout, /^berth: back was killed by the kernel/.test(waited.stderr)], ["137\n", true]);
+    assert.match((await berth("ps", "-a")).stdout, / exited \(137, out of memory\) /);
+    assert.equal(JSON.parse((await berth("ps", "-a", "--json")).stdout).outOfMemory, true);
+    await berth("rm", "back");
+    await nothingLeft();
+  });
+
   it("goes by itself with --rm, whoever is there when it ends", async () => {
     const gone = () => until(async () => (await berth("ps", "-aq")).stdout === "", "it is removed");
     assert.deepEqual(await berth("run", "-d", "--rm", "--name", "short", "busybox", "true"), {

@@ -33,7 +33,7 @@ export interface AttachedOptions {
 }
 
 /** How it ended for us, which is berth's own failure if output was lost; null: the user left it running. */
-export type Outcome = { readonly exitStatus: number } | null;
+export type Outcome = { readonly exitStatus: number; readonly outOfMemory: boolean } | null;
 
 /** Throws UsageError where a terminal is asked for and stdin, which is to be passed on, is none. */
 export function checkTerminal(interactive: boolean, terminal: boolean): void {
@@ -50,7 +50,9 @@ export async function runAttached(session: Session, options: AttachedOptions): P
 
   // Sent before the start, so that however short its life, the end is seen by this call.
   const exit = connection.persist(({ engine, tasks }) =>
-    target.execId === "" ? engine.waitContainer({ id: target.containerId }) : tasks.wait(target),
+    target.execId === ""
+      ? engine.waitContainer({ id: target.containerId })
+      : tasks.wait(target).then(({ exitStatus }) => ({ exitStatus, outOfMemory: false })),
   );
   exit.catch(() => {});
   using _raw = terminal && interactive ? rawKeys() : null;
@@ -86,7 +88,7 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   const outcome = await Promise.race([exit, detached]);
   if (outcome === null) return null;
   await stdio.drained();
-  return lost ? { exitStatus: exitCodes.berth } : outcome;
+  return lost ? { ...outcome, exitStatus: exitCodes.berth } : outcome;
 }
 
 /** Starts the process, also where the supervisor is restarted in the middle of that. */

@@ -136,11 +136,18 @@ describe("states", () => {
     ["stopped", "exited (7) 2 minutes ago"],
   ] as const)
     it(`${status} is told as ${words}`, () =>
-      assert.equal(describeState({ status, exitStatus: 7, exitedAt: 1000 }, 121_500), words));
+      assert.equal(describeState({ status, exitStatus: 7, exitedAt: 1000, outOfMemory: false }, 121_500), words));
+  it("say where the kernel has ended it", () =>
+    assert.equal(
+      describeState({ status: "stopped", exitStatus: 137, exitedAt: null, outOfMemory: true }, 0),
+      "exited (137, out of memory)",
+    ));
   it("have one word in tables and in JSON", () => {
     for (const status of ["running", "paused", "none", "stopped", "created", "unknown"])
       assert.ok(
-        describeState({ status, exitStatus: 7, exitedAt: 1000 }, 121_500).startsWith(stateWord(status)),
+        describeState({ status, exitStatus: 7, exitedAt: 1000, outOfMemory: false }, 121_500).startsWith(
+          stateWord(status),
+        ),
         status,
       );
   });

@@ -164,7 +164,7 @@ it("a container knows how it ended after its task has gone", async () => {
   assert.deepEqual([row?.status, row?.exitStatus, row?.exitedAt, row?.outOfMemory], ["stopped", 137, exitedAt, true]);
   const { json } = await engine().inspectContainer({ id: "ended" }, options);
   const { task } = JSON.parse(new TextDecoder().decode(json)) as { task: { status: string; outOfMemory: boolean } };
-  assert.deepEqual([task.status, task.outOfMemory], ["stopped", true]);
+  assert.deepEqual([task.status, task.outOfMemory], ["exited", true]);
   h.store.exits.keep(scope, "ended", { ...exit, at: 0n });
   assert.equal((await engine().waitContainer({ id: "ended" }, options)).exitedAt, null);
   await engine().createTask({ id: "ended" }, options);

@@ -70,6 +70,7 @@ function jsonOf({ namespace, container }: Row): object {
     pid: container.pid === 0 ? null : container.pid,
     exitStatus: container.status === "stopped" ? container.exitStatus : null,
     exitedAt: container.status === "stopped" ? jsonTime(container.exitedAt) : null,
+    outOfMemory: container.outOfMemory,
     runtime: container.runtime,
     labels: container.labels,
   };
@@ -95,7 +96,10 @@ function tableOf(rows: readonly Row[], now: number, { withNamespace, whole, widt
       container.image,
       whole ? line : shortened(line, COMMAND_WIDTH),
       isSet(container.createdAt) ? formatAgo(millis(container.createdAt), now) : "",
-      describeState({ status: container.status, exitStatus: container.exitStatus, exitedAt }, now),
+      describeState(
+        { status: container.status, exitStatus: container.exitStatus, exitedAt, outOfMemory: container.outOfMemory },
+        now,
+      ),
       isLive(container) && container.pid !== 0 ? String(container.pid) : "",
     ];
     return withNamespace ? [namespace, ...row] : row;

@@ -5,6 +5,7 @@ import type { CreateContainerRequest, CreateTaskRequest } from "@berth/proto/ber
 import { checkTerminal, ignoresUnhandled, runAttached, SIGKILL, sendSignal } from "../attached.ts";
 import { command } from "../command.ts";
 import type { Connection } from "../connection.ts";
+import { ranOutOfMemory } from "../describe-state.ts";
 import { exitCodeOf, exitCodes } from "../exit-code.ts";
 import { leave } from "../leave.ts";
 import { randomId } from "../random-id.ts";
@@ -59,6 +60,7 @@ export const run = command({
         session.printError(`\r\nberth: detached from ${request.id}, which goes on\n`);
         leave(exitCodes.ok);
       }
+      if (outcome.outOfMemory) session.printError(`berth: ${request.id} ${ranOutOfMemory}\n`);
       return await finish(session, request.id, values.rm, outcome.exitStatus);
     } catch (error) {
       if (!(error instanceof Interrupted)) session.printError(`berth: ${sentenceOf(error)}\n`);

@@ -1,4 +1,5 @@
 import { command } from "../command.ts";
+import { ranOutOfMemory } from "../describe-state.ts";
 import { expectNames, forEachName } from "../each.ts";
 
 export const wait = command({
@@ -11,7 +12,10 @@ export const wait = command({
     // Made once for all, so that a supervisor that is not there is reported, not waited for.
     void session.connection.api;
     return forEachName(session, names, async (id) => {
-      const { exitStatus } = await session.connection.persist(({ engine }) => engine.waitContainer({ id }));
+      const { exitStatus, outOfMemory } = await session.connection.persist(({ engine }) =>
+        engine.waitContainer({ id }),
+      );
+      if (outOfMemory) session.printError(`berth: ${id} ${ranOutOfMemory}\n`);
       return String(exitStatus);
     });
   },

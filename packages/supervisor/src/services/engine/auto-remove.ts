@@ -62,7 +62,8 @@ export function removeWhenEnded(needs: RemovalNeeds, log: Log): AutoRemoval {
       for (const { name: namespace } of store.namespaces.list())
         for (const { id } of store.containers.list({ namespace, lease: "" }, [labelled])) {
           const task = taskOf(runtime, namespace, id);
-          if (task?.hasEnded) begin(namespace, id);
+          const hasEnded = task === null ? store.exits.get({ namespace, lease: "" }, id) !== null : task.hasEnded;
+          if (hasEnded) begin(namespace, id);
           else if (task === null) {
             const timer = setTimeout(() => {
               timers.delete(timer);
