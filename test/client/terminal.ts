@@ -1,5 +1,5 @@
 // The real client on a real terminal.
-import { type IPty, spawn } from "node-pty";
+import { type IPty, spawn } from "@lydell/node-pty";
 import { berthProgram, testNamespace } from "./berth.ts";
 
 /** So many looks, four a second, at a terminal that shows nothing new. */

@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import pty from "node-pty";
+import pty from "@lydell/node-pty";
 import { goShim, startBerthd } from "../support/berthd.ts";
 import { startContainerd } from "../support/containerd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
