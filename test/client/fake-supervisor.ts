@@ -182,9 +182,11 @@ export class FakeSupervisor implements Disposable {
         this.processes.delete(`${id}/`);
         return {};
       },
-      listContainers: () => ({
-        containers: [...this.containers].map(([id, args]) => ({ id, args, image: "image", status: this.status })),
-      }),
+      listContainers: async function* (this: FakeSupervisor) {
+        for (const [id, args] of this.containers)
+          yield { containers: [{ id, args: [...args], image: "image", status: this.status }] };
+      }.bind(this),
+      listImages: missing,
       waitContainer: async ({ id }) => ({ exitStatus: await this.#process(id).exited }),
       stopContainer: missing,
       inspectContainer: ({ id }) => {

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { after, before, it } from "node:test";
-import { Engine } from "@berth/proto/berth/v1";
+import { type ContainerSummary, Engine } from "@berth/proto/berth/v1";
 import type { OciSpec } from "../src/spec/oci.ts";
 import { type Harness, namespace, scope, startHarness } from "./harness.ts";
 import { LogWriter } from "./log-writer.ts";
@@ -123,13 +123,20 @@ it("keeps the limits of a log with the container, and refuses wrong ones", async
   assert.deepEqual(leftovers(), before);
 });
 
+/** All containers, of all messages of a list. */
+async function listed(filters: string[] = []): Promise<ContainerSummary[]> {
+  const parts: ContainerSummary[][] = [];
+  for await (const { containers } of engine().listContainers({ filters }, options)) parts.push(containers);
+  return parts.flat();
+}
+
 it("refuses to remove what runs, and kills it where that is forced", async () => {
   await engine().createContainer({ id: "busy", image: "tiny" }, options);
   const { pid } = await engine().createTask({ id: "busy" }, options);
   assert.ok(pid > 0);
   await h.runtime.task(namespace, "busy").start("");
   assert.equal(await kindOf(engine().removeContainer({ id: "busy" }, options)), "failed-precondition");
-  const [summary] = (await engine().listContainers({}, options)).containers;
+  const [summary] = await listed();
   assert.deepEqual([summary?.id, summary?.status, summary?.args], ["busy", "running", ["/entry", "default"]]);
   await engine().removeContainer({ id: "busy", force: true }, options);
   assert.deepEqual(leftovers(), { snapshots: 0, leases: 0, containers: 0 });
@@ -160,7 +167,7 @@ it("a container knows how it ended after its task has gone", async () => {
     exitedAt,
     outOfMemory: true,
   });
-  const [row] = (await engine().listContainers({ filters: ["id==ended"] }, options)).containers;
+  const [row] = await listed(["id==ended"]);
   assert.deepEqual([row?.status, row?.exitStatus, row?.exitedAt, row?.outOfMemory], ["stopped", 137, exitedAt, true]);
   const { json } = await engine().inspectContainer({ id: "ended" }, options);
   const { task } = JSON.parse(new TextDecoder().decode(json)) as { task: { status: string; outOfMemory: boolean } };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
 import { topics } from "@berth/proto";
-import { Engine } from "@berth/proto/berth/v1";
+import { type ContainerSummary, Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
 import { Content, WriteAction } from "@berth/proto/containerd/services/content/v1";
 import { Events } from "@berth/proto/containerd/services/events/v1";
@@ -349,7 +349,8 @@ describe("Tasks after a restart", () => {
       listed.tasks.map(({ id, status }) => [id, status]),
       [["away", Status.UNKNOWN]],
     );
-    const { containers } = await own.client(Engine).listContainers({}, options);
+    const containers: ContainerSummary[] = [];
+    for await (const part of own.client(Engine).listContainers({}, options)) containers.push(...part.containers);
     assert.deepEqual(Object.fromEntries(containers.map(({ id, status }) => [id, status])), {
       away: "unknown",
       never: "none",

@@ -15,7 +15,8 @@ export const imageLs = command({
     json: flag("one JSON object a line"),
   },
   async run(session, { quiet, json }, filters) {
-    const { images } = await session.connection.api.images.list({ filters });
+    const images: Image[] = [];
+    for await (const part of session.connection.api.engine.listImages({ filters })) images.push(...part.images);
     images.sort((a, b) => (a.name < b.name ? -1 : 1));
     if (json) session.print(images.map((image) => `${JSON.stringify(jsonOf(image))}\n`).join(""));
     else if (quiet) session.print(images.map(({ name }) => `${name}\n`).join(""));

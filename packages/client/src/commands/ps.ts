@@ -50,10 +50,10 @@ async function namespacesOf({ connection }: Session): Promise<string[]> {
 }
 
 async function containersIn({ connection }: Session, namespace: string): Promise<Row[]> {
-  const { containers } = await connection.api.engine.listContainers({}, { namespace });
-  return containers
-    .map((container) => ({ namespace, container }))
-    .sort((a, b) => millis(b.container.createdAt) - millis(a.container.createdAt));
+  const rows: Row[] = [];
+  for await (const { containers } of connection.api.engine.listContainers({}, { namespace }))
+    for (const container of containers) rows.push({ namespace, container });
+  return rows.sort((a, b) => millis(b.container.createdAt) - millis(a.container.createdAt));
 }
 
 const isLive = ({ status }: ContainerSummary): boolean => status !== "stopped" && status !== "none";
@@ -73,6 +73,8 @@ function jsonOf({ namespace, container }: Row): object {
     outOfMemory: container.outOfMemory,
     runtime: container.runtime,
     labels: container.labels,
+    // Its command and labels are longer than a message: `inspect` has them.
+    ...(container.shortened && { shortened: true }),
   };
 }
 

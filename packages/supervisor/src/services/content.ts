@@ -9,7 +9,7 @@ import { announce } from "./announce.ts";
 import { writeContent } from "./content-write.ts";
 import { pathsOf } from "./convert-common.ts";
 import { infoToProto, statusToProto } from "./convert-content.ts";
-import { inBlocks } from "./in-blocks.ts";
+import { inBlocks, sizeWithLabels } from "./in-blocks.ts";
 
 /** Bytes of one message of Read. */
 const CHUNK = 1 << 20;
@@ -29,7 +29,7 @@ export function contentService({
       return { info: infoToProto(content.update(call, info, pathsOf(req.updateMask))) };
     },
     async *list(req, call) {
-      for (const info of inBlocks(content.list(call, req.filters).map(infoToProto))) yield { info };
+      for (const info of inBlocks(content.list(call, req.filters).map(infoToProto), sizeWithLabels)) yield { info };
     },
     delete(req, call) {
       content.delete(call, parseDigest(req.digest));

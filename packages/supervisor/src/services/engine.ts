@@ -8,6 +8,7 @@ import { createTask } from "./engine/create-task.ts";
 import { importImage } from "./engine/import-image.ts";
 import { inspectContainer } from "./engine/inspect-container.ts";
 import { listContainers } from "./engine/list-containers.ts";
+import { listImages } from "./engine/list-images.ts";
 import type { EngineNeeds } from "./engine/needs.ts";
 import { readLogs } from "./engine/read-logs.ts";
 import { removeContainer } from "./engine/remove-container.ts";
@@ -22,7 +23,8 @@ export function engineService(needs: EngineNeeds): ServiceImpl<typeof Engine> {
     stopContainer: (req, call) => stopContainer(needs, req, call),
     waitContainer: (req, call) => waitContainer(needs, req, call),
     removeContainer: (req, call) => removeContainer(needs, req, call),
-    listContainers: async (req, call) => ({ containers: await listContainers(needs, req.filters, call) }),
+    listContainers: (req, call) => listContainers(needs, req.filters, call),
+    listImages: (req, call) => listImages(needs.store.images, req.filters, call),
     inspectContainer: async (req, call) => ({ json: await inspectContainer(needs, req.id, call) }),
     readLogs: (req, call) => readLogs(needs, req, call),
     importImage: (requests, call) => importImage(needs, requests, call),

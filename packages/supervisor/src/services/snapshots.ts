@@ -8,7 +8,7 @@ import type { Snapshotter } from "@berth/store";
 import { announce } from "./announce.ts";
 import { mountsToProto, pathsOf } from "./convert-common.ts";
 import { snapshotToProto } from "./convert-snapshot.ts";
-import { inBlocks } from "./in-blocks.ts";
+import { inBlocks, sizeWithLabels } from "./in-blocks.ts";
 
 export function snapshotsService({
   snapshotter,
@@ -52,7 +52,7 @@ export function snapshotsService({
     },
     async *list(req, call) {
       const infos = named(req.snapshotter).list(call, req.filters).map(snapshotToProto);
-      for (const info of inBlocks(infos)) yield { info };
+      for (const info of inBlocks(infos, sizeWithLabels)) yield { info };
     },
     usage: async (req, call) => await named(req.snapshotter).usage(call, req.key),
     cleanup(req) {
