@@ -18,6 +18,12 @@ export interface Limits {
    * that have finished nothing for longest. Not heeded by servers without streams.
    */
   readonly maxHeldBytes: number;
+  /**
+   * Whether nothing is read from a connection while a stream's reader is behind, however long that takes. Otherwise, as
+   * in Go, the other streams go on and that one fails after a second. For a server whose peers have a connection for
+   * each upload.
+   */
+  readonly waitsForReaders: boolean;
 }
 
 export const defaultLimits: Limits = {
@@ -27,6 +33,7 @@ export const defaultLimits: Limits = {
   maxReceiveBytes: 16 << 20,
   maxPendingBytes: 64 << 20,
   maxHeldBytes: 128 << 20,
+  waitsForReaders: false,
 };
 
 /** A stream waits with its next message while more than this is unsent on its connection. */

@@ -125,9 +125,10 @@ class ServerStream implements StreamReceiver {
 export const unreadBytes = (connection: ServerConnection): number => budgets.get(connection)?.bytes ?? 0;
 
 function budgetOf(connection: ServerConnection): ReceiveBudget {
+  const { limits } = connection.shared;
   let budget = budgets.get(connection);
   if (budget === undefined) {
-    budget = new ReceiveBudget(connection.stream, connection.shared.limits.maxReceiveBytes);
+    budget = new ReceiveBudget(connection.stream, limits.maxReceiveBytes, limits.waitsForReaders);
     budgets.set(connection, budget);
   }
   return budget;

@@ -35,7 +35,9 @@ export class StreamInbox {
     this.bytes += data.length + OVERHEAD;
     this.#budget.add(this, data.length + OVERHEAD);
     this.#raw.push(data);
-    if (this.#raw.length > STREAM_MESSAGES && this.#timer === null && !this.#raw.ended) this.#startTimer();
+    if (this.#raw.length <= STREAM_MESSAGES || this.#raw.ended) return;
+    if (this.#budget.waits) this.#budget.pauseFor(this);
+    else if (this.#timer === null) this.#startTimer();
   }
 
   /** The peer has sent all; the error, if there is one, comes after the messages. */
@@ -70,6 +72,7 @@ export class StreamInbox {
     this.bytes -= data.length + OVERHEAD;
     this.#budget.remove(data.length + OVERHEAD);
     if (this.bytes === 0) this.#budget.streams.delete(this);
+    if (this.#raw.length <= STREAM_MESSAGES / 2) this.#budget.resumeFor(this);
     if (this.#timer === null) return;
     // Progress: the second starts anew, or is not needed any more.
     this.#stopTimer();
@@ -82,6 +85,7 @@ export class StreamInbox {
     this.bytes = 0;
     this.#budget.streams.delete(this);
     this.#budget.remove(bytes);
+    this.#budget.resumeFor(this);
   }
 
   #startTimer(): void {
@@ -101,6 +105,11 @@ export class StreamInbox {
 export class ReceiveBudget {
   /** Those that hold something. */
   readonly streams = new Set<StreamInbox>();
+  /** Whether the connection waits for its readers; see `Limits`. */
+  readonly waits: boolean;
+  /** Those for whose readers the connection waits. */
+  readonly #behind = new Set<StreamInbox>();
+  #isOver = false;
   readonly #stream: ByteStream;
   readonly #limit: number;
   #bytes = 0;
@@ -110,7 +119,8 @@ export class ReceiveBudget {
     return this.#bytes;
   }
 
-  constructor(stream: ByteStream, limit: number) {
+  constructor(stream: ByteStream, limit: number, waits = false) {
+    this.waits = waits;
     this.#stream = stream;
     this.#limit = limit;
   }
@@ -121,7 +131,10 @@ export class ReceiveBudget {
     if (this.#bytes <= this.#limit) return;
     // A transport that cannot pause gets no patience once it is over twice the limit.
     if (this.#bytes > 2 * this.#limit) this.#relieve();
-    else if (this.#timer === null) {
+    else if (this.waits) {
+      this.#isOver = true;
+      this.#stream.pause?.();
+    } else if (this.#timer === null) {
       this.#stream.pause?.();
       this.#timer = setTimeout(() => {
         this.#timer = null;
@@ -132,9 +145,23 @@ export class ReceiveBudget {
 
   remove(bytes: number): void {
     this.#bytes -= bytes;
-    if (this.#timer === null || this.#bytes > this.#limit / 2) return;
+    if ((this.#timer === null && !this.#isOver) || this.#bytes > this.#limit / 2) return;
     this.close();
-    this.#stream.resume?.();
+    this.#isOver = false;
+    this.#resume();
+  }
+
+  pauseFor(inbox: StreamInbox): void {
+    this.#behind.add(inbox);
+    this.#stream.pause?.();
+  }
+
+  resumeFor(inbox: StreamInbox): void {
+    if (this.#behind.delete(inbox)) this.#resume();
+  }
+
+  #resume(): void {
+    if (this.#behind.size === 0 && !this.#isOver && this.#timer === null) this.#stream.resume?.();
   }
 
   close(): void {
@@ -152,6 +179,7 @@ export class ReceiveBudget {
       largest.onFull();
     }
     this.close();
-    this.#stream.resume?.();
+    this.#isOver = false;
+    this.#resume();
   }
 }

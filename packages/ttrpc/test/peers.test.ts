@@ -1,7 +1,7 @@
 // What all connections of a server may make it keep.
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { Request } from "@berth/proto/ttrpc";
+import { Request, Response } from "@berth/proto/ttrpc";
 import { type ByteStream, createServer, encodeFrame, type Limits } from "@berth/ttrpc";
 import { Echo, EchoServer, keepingLog, Note } from "./echo-service.ts";
 import { memoryPair } from "./memory-pair.ts";
@@ -9,10 +9,10 @@ import { RawPeer } from "./raw-peer.ts";
 
 const MIB = 1 << 20;
 
-function serve(limits: Partial<Limits>) {
+function serve(limits: Partial<Limits>, more: Partial<EchoServer["impl"]> = {}) {
   const lines: string[] = [];
-  const { registration } = new EchoServer();
-  const server = createServer({ registrations: [registration], log: keepingLog(lines), limits });
+  const impl = { ...new EchoServer().impl, ...more };
+  const server = createServer({ registrations: [{ service: Echo as never, impl }], log: keepingLog(lines), limits });
   const open = () => {
     const { near, far } = memoryPair({});
     server.accept(far);
@@ -62,6 +62,7 @@ class Stuck implements ByteStream {
   pending = 0;
   isPaused = false;
   isClosed = false;
+  last: Uint8Array | null = null;
   #handlers: Parameters<ByteStream["start"]>[0] | null = null;
   #drained: (() => void)[] = [];
   start(handlers: Parameters<ByteStream["start"]>[0]): void {
@@ -72,6 +73,7 @@ class Stuck implements ByteStream {
   }
   write(chunk: Uint8Array): void {
     this.pending += chunk.length;
+    this.last = chunk;
   }
   drained(): Promise<void> {
     return new Promise((resolve) => this.#drained.push(resolve));
@@ -138,4 +140,47 @@ describe("a peer that reads no answers", () => {
     assert.ok(open.length > 0 && open.length < 3, `${open.length} of 5 are open`);
     assert.ok(open.reduce((sum, { pending }) => sum + pending, 0) <= 10 * MIB);
   });
+});
+
+describe("an upload whose handler takes its time", () => {
+  const upload = encodeFrame(1, 1, 2, Request.encode({ service: Echo.typeName, method: "Sum" }));
+  const message = (bytes: number) => encodeFrame(1, 3, 0, Note.encode({ count: 1, data: new Uint8Array(bytes) }));
+
+  for (const [what, bytes] of [
+    ["many messages", 10],
+    ["many bytes", MIB],
+  ] as const)
+    it(`is waited for, with ${what}: its connection is not read from until it goes on`, async (t) => {
+      t.mock.timers.enable({ apis: ["setTimeout"] });
+      const { promise: goOn, resolve } = Promise.withResolvers<void>();
+      const { server } = serve(
+        { waitsForReaders: true },
+        {
+          async sum(requests) {
+            await goOn;
+            let count = 0;
+            for await (const request of requests) count += request.count;
+            return { count };
+          },
+        },
+      );
+      const stuck = new Stuck();
+      server.accept(stuck);
+      stuck.receive(upload);
+      let sent = 0;
+      while (!stuck.isPaused && sent < 1000) {
+        stuck.receive(message(bytes));
+        sent += 1;
+      }
+      assert.ok(sent < 100, `${sent} messages`);
+      // Go's peers would fail the stream by now.
+      t.mock.timers.tick(60_000);
+      assert.equal(stuck.pending, 0);
+      resolve();
+      while (stuck.isPaused) await ticks();
+      stuck.receive(encodeFrame(1, 3, 5, new Uint8Array(0)));
+      while (stuck.pending === 0) await ticks();
+      const response = Response.decode((stuck.last as Uint8Array).subarray(10));
+      assert.equal(Note.decode(response.payload).count, sent);
+    });
 });

@@ -19,7 +19,7 @@ export async function serveTtrpc(
   owner: SocketOwner,
   log: Log,
 ): Promise<Listening> {
-  const server = createServer({ registrations, log });
+  const server = createServer({ registrations, log, limits: { waitsForReaders: true } });
   await claimSocket(path);
   const listener = createNetServer({ noDelay: true }, (socket) => {
     server.accept(nodeByteStream(socket));
