@@ -14,6 +14,7 @@ import type { Area } from "./scenario.ts";
 import { signals } from "./signals.ts";
 import { states } from "./states.ts";
 import { stdio } from "./stdio.ts";
+import { stdioUris } from "./stdio-uris.ts";
 import { terminals } from "./terminals.ts";
 
 export const areas: readonly Area[] = [
@@ -22,6 +23,7 @@ export const areas: readonly Area[] = [
   exec,
   signals,
   stdio,
+  stdioUris,
   input,
   terminals,
   resources,

@@ -37,6 +37,20 @@ describe("stdio of a container", () => {
     await finish(shim);
   });
 
+  it("writes to a FIFO that was called a file, and opens it without waiting for a reader", async () => {
+    await using daemon = await openDaemon();
+    const shim = await daemon.start("n", { args: ["sh", "-c", "echo out; exec sleep 100"] });
+    const path = daemon.fifo("out");
+    await shim.create({ stdout: `file://${path}`, stderr: `file://${path}` });
+    await shim.task.start({ id: "n" });
+    const late = reader(path);
+    await until(() => late.text() === "out\n");
+    await shim.task.kill({ id: "n", signal: 9 });
+    await shim.task.wait({ id: "n" });
+    await finish(shim);
+    await until(() => late.ended());
+  });
+
   it("keeps a FIFO open while its reader is away", async () => {
     await using daemon = await openDaemon();
     const shim = await daemon.start("w", { args: ["sh", "-c", "echo one; cat; echo two"] });

@@ -50,13 +50,21 @@ export function mkdir(path: string, mode: number): void {
 
 /** Makes the directory and those above it; what is there already keeps its mode. */
 export function mkdirAll(path: string, mode: number): void {
-  const result = native.mkdir(path, mode);
-  if (result === -ENOENT) {
-    const parent = path.replace(/\/+$/, "").replace(/\/*[^/]+$/, "");
-    if (parent === "" || parent === path) check(result, "mkdir", path);
-    mkdirAll(parent, mode);
-    mkdirAll(path, mode);
-  } else if (result !== -EEXIST || stat(path)?.kind !== "directory") check(result, "mkdir", path);
+  const missing: string[] = [];
+  let at = path;
+  // Up to what is there, then down again. ENOENT is also what /proc says to whoever makes something in it.
+  let result = native.mkdir(at, mode);
+  while (result === -ENOENT && at !== "") {
+    missing.push(at);
+    at = at.replace(/\/+$/, "").replace(/\/*[^/]+$/, "");
+    if (at !== "") result = native.mkdir(at, mode);
+  }
+  for (let next: string | undefined = at; next !== undefined; next = missing.pop()) {
+    if (next !== at) result = native.mkdir(next, mode);
+    if (next === "" && path !== "") continue; // the root, or where we are
+    const kind = result === -EEXIST ? stat(next)?.kind : undefined;
+    if (kind !== "directory") check(kind === undefined ? result : -ENOTDIR, "mkdir", next);
+  }
 }
 
 /** Names, without "." and "..", in no order. */

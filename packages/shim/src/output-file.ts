@@ -1,6 +1,6 @@
 // Opens what an output is to be written to.
 import { type Fd, mkdirAll, O, open, stat } from "@berth/host";
-import { dirname } from "./paths.ts";
+import { cleanPath, dirname } from "./paths.ts";
 import type { OutputTarget } from "./stdio-target.ts";
 
 export interface OpenOutput {
@@ -19,6 +19,6 @@ export function openOutput({ kind, path }: Extract<OutputTarget, { kind: "path" 
     return { fd, kind: "fifo" };
   }
   if (kind === "path") return { fd: open(path, O.WRONLY | O.APPEND | O.NONBLOCK), kind: "file" };
-  mkdirAll(dirname(path), 0o755);
+  mkdirAll(cleanPath(dirname(path)), 0o755);
   return { fd: open(path, O.WRONLY | O.CREAT | O.APPEND | O.NONBLOCK, 0o644), kind: "file" };
 }

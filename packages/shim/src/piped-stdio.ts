@@ -6,7 +6,7 @@ import type { LoggerPipes } from "./logger-pipes.ts";
 import { type OpenOutput, openOutput } from "./output-file.ts";
 import { type OutputPump, startOutputPump } from "./output-pump.ts";
 import { closeAll, type Stdio, type StdioRequest, stdioError } from "./stdio.ts";
-import { type OutputTarget, parseOutput } from "./stdio-target.ts";
+import { type OutputTarget, parseErrorOutput, parseOutput } from "./stdio-target.ts";
 
 /**
  * What a pipe that we empty holds, and a client's FIFO behind it. With the usual 64 KiB the container waits for each
@@ -49,7 +49,7 @@ async function open(request: StdioRequest, opened: Fd[]): Promise<Stdio> {
 
   const target = parseOutput(request.stdout);
   const shared = target.kind === "file" || target.kind === "logger" || target.kind === "log";
-  const errorTarget = shared ? target : parseOutput(request.stderr);
+  const errorTarget = shared ? target : parseErrorOutput(request.stderr);
   const input = request.stdin === "" ? null : newPipe("read");
 
   let logger: LoggerPipes | null = null;

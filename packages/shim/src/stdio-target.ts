@@ -1,5 +1,6 @@
 // What the stdio strings of Create and Exec mean.
-import { invalidArgument, unknownError } from "@berth/base";
+import { invalidArgument, messageOf, unknownError } from "@berth/base";
+import { type GoUrl, parseGoUrl, queryPairs } from "./go-url.ts";
 import { cleanPath } from "./paths.ts";
 
 export type OutputTarget =
@@ -29,29 +30,48 @@ export interface Logger {
   readonly mustSay: boolean;
 }
 
-/** Throws for a scheme that is not known. */
+/**
+ * What stdout means; stderr follows it but where it is a path. Throws as containerd's shim does. A text without a scheme is
+ * a path as it stands, so that its escapes and marks are its name.
+ */
 export function parseOutput(text: string): OutputTarget {
   if (text === "") return { kind: "null" };
-  const colon = text.indexOf("://");
-  if (colon < 0) return { kind: "path", path: text };
-  const scheme = text.slice(0, colon);
-  const rest = text.slice(colon + 3);
-  if (scheme === "fifo") return { kind: "path", path: pathOf(rest) };
-  if (scheme === "file") return { kind: "file", path: cleanPath(pathOf(rest)) };
-  if (scheme === "binary" || scheme === "binary-v2")
-    return { kind: "logger", argv: loggerCommand(rest), mustSay: scheme === "binary-v2" };
-  if (scheme === "berth-log") return logTarget(rest);
-  throw unknownError(
-    `unknown STDIO scheme ${scheme} in ${JSON.stringify(text)}: use fifo, file, binary or binary-v2: unknown`,
-  );
+  const { scheme, path, query } = parsed(text);
+  switch (scheme) {
+    case "":
+      return { kind: "path", path: text };
+    case "fifo":
+      return { kind: "path", path };
+    case "file":
+      return { kind: "file", path };
+    case "binary":
+    case "binary-v2":
+      return { kind: "logger", argv: [path, ...queryPairs(query).flat()], mustSay: scheme === "binary-v2" };
+    case "berth-log":
+      return logTarget(path, query);
+    default:
+      throw unknownError(
+        `unknown STDIO scheme ${scheme} in ${JSON.stringify(text)}: use fifo, file or binary: unknown`,
+      );
+  }
+}
+
+/** What stderr means where stdout is a path: a path is one whatever is in it. */
+export const parseErrorOutput = (text: string): OutputTarget =>
+  text.startsWith("/") ? { kind: "path", path: text } : parseOutput(text);
+
+function parsed(text: string): GoUrl {
+  try {
+    return parseGoUrl(text);
+  } catch (error) {
+    throw unknownError(`unable to parse stdout uri: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** `/path?max-size=BYTES&max-file=COUNT`, as berthd writes it. */
-function logTarget(rest: string): LogTarget {
-  const [path = "", ...pairs] = loggerCommand(rest);
-  const given: Record<string, string | undefined> = {};
-  for (let i = 0; i < pairs.length; i += 2) given[pairs[i] as string] = pairs[i + 1];
-  return logAt(path, given["max-size"], given["max-file"]);
+function logTarget(path: string, query: string): LogTarget {
+  const given = new Map(queryPairs(query));
+  return logAt(path, given.get("max-size"), given.get("max-file"));
 }
 
 /** Smaller than this the records' heads would fill a file. */
@@ -70,30 +90,4 @@ export function logAt(path: string, maxSize = "0", maxFile = "1"): LogTarget {
   if (!Number.isSafeInteger(files) || files < 1 || files > MOST_FILES)
     throw invalidArgument(`the log's max-file ${JSON.stringify(maxFile)} is not a number from 1 to ${MOST_FILES}`);
   return { kind: "log", path: cleanPath(path), bytes, files };
-}
-
-function pathOf(rest: string): string {
-  const query = rest.indexOf("?");
-  return decode(query < 0 ? rest : rest.slice(0, query), false);
-}
-
-/** `/path?k=v&flag` is `path`, `k`, `v`, `flag` and an empty argument; of a key that comes twice the first counts. */
-function loggerCommand(rest: string): string[] {
-  const pairs = new Map<string, string>();
-  const query = rest.indexOf("?");
-  for (const pair of query < 0 ? [] : rest.slice(query + 1).split("&")) {
-    if (pair === "") continue;
-    const equals = pair.indexOf("=");
-    const key = decode(equals < 0 ? pair : pair.slice(0, equals), true);
-    if (!pairs.has(key)) pairs.set(key, equals < 0 ? "" : decode(pair.slice(equals + 1), true));
-  }
-  return [pathOf(rest), ...[...pairs].flat()];
-}
-
-function decode(text: string, plus: boolean): string {
-  try {
-    return decodeURIComponent(plus ? text.split("+").join(" ") : text);
-  } catch {
-    throw invalidArgument(`stdio URI has a wrong % escape: ${JSON.stringify(text)}`);
-  }
 }

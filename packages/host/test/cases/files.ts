@@ -150,8 +150,29 @@ describe("a directory", () => {
     );
     assert.equal(
       codeOf(() => mkdirAll(`${folder.path}/f`, 0o755)),
-      "EEXIST",
+      "ENOTDIR",
     );
+  });
+  itLeavesNothing("is not made where none can be, however deep", () => {
+    using folder = temporary();
+    symlink("nowhere", `${folder.path}/dangling`);
+    for (const [path, code] of [
+      ["/proc/none", "ENOENT"],
+      ["/proc/none/x/y", "ENOENT"],
+      [`/proc/self/fd/${"d/".repeat(1800)}`, "ENOENT"],
+      [`${folder.path}/dangling/x`, "EEXIST"],
+      [`${folder.path}/${"d/".repeat(3000)}`, "ENAMETOOLONG"],
+      ["", "ENOENT"],
+    ] as const)
+      assert.equal(
+        codeOf(() => mkdirAll(path, 0o755)),
+        code,
+        path,
+      );
+    const deep = `${folder.path}/${"d/".repeat(1900)}`;
+    mkdirAll(deep, 0o755);
+    mkdirAll(`${deep}/.`, 0o755);
+    assert.equal(stat(deep)?.kind, "directory");
   });
   itLeavesNothing("is removed with everything in it, and nothing that its links point to", () => {
     using folder = temporary();
