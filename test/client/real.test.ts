@@ -8,7 +8,7 @@ import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
 import type { Supervisor } from "../support/supervisor.ts";
 import { until } from "../support/until.ts";
-import { type Berth, berthAt, testNamespace } from "./berth.ts";
+import { type Berth, berthAt, shellAt, testNamespace } from "./berth.ts";
 import { berthOnTerminal, onTerminal } from "./terminal.ts";
 
 const MiB = 1024 * 1024;
@@ -223,6 +223,8 @@ describe("a container in the background", () => {
     await berth("wait", "count");
     assert.equal((await berth("logs", "-n", "3", "count")).stdout, "98\n99\n100\n");
     assert.equal((await berth("logs", "count")).stdout, Array.from({ length: 100 }, (_, i) => `${i + 1}\n`).join(""));
+    const full = await (await shellAt(berthd.address))("-c", "exec berth logs count >/dev/full");
+    assert.deepEqual([full.code, full.stderr], [125, 'berth: write "stdout": no space left on device\n']);
     assert.equal((await berth("rm", "count")).code, 0);
   });
 

@@ -82,6 +82,8 @@ function findCommand(commands: readonly AnyCommand[], words: readonly string[]):
       throw new UsageError(
         `${first} needs one more word: ${group.map((name) => name.slice(first.length + 1)).join(", ")}`,
       );
+    const elsewhere = insteadOf(second);
+    if (wanted === null && elsewhere !== null) throw new UsageError(elsewhere);
     throw new UsageError(
       `unknown command ${JSON.stringify(`${first} ${second}`)}: ${wanted === null ? `there is ${group.join(", ")}` : `did you mean ${wanted}?`}`,
     );

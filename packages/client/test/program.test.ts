@@ -63,6 +63,7 @@ describe("the command line", () => {
       ["cp", /^berth has no cp: berth exec/],
       ["images", /^berth has no images: berth image ls$/],
       ["rmi", /^berth has no rmi: berth image rm$/],
+      ["image pull", /^berth has no pull: .*berth image import/],
       ["tasks", /^berth has no tasks: .*berth exec/],
     ] as const)
       fails(answer, word);
