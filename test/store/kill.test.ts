@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { isNotFound, silent, systemClock } from "@berth/base";
 import { openStore, type Store } from "@berth/store";
 
-const KILLS = Number(process.env.BERTH_STORE_KILLS ?? 100);
+const KILLS = Number(process.env.BERTH_STORE_KILLS ?? (process.env.BERTH_LONG ? 200 : 30));
 const scope = { namespace: "kill", lease: "" };
 
 interface Line {
@@ -22,11 +22,15 @@ interface Line {
 }
 
 /** What the child did until it was killed, a few milliseconds after it was ready. */
+/** The child is killed shortly after one of so many lines. */
+const MOST_LINES = 24;
+
 async function runAndKill(root: string, run: number): Promise<Line[]> {
   const child = spawn(process.execPath, [join(import.meta.dirname, "kill-child.ts"), root, String(run)], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   const lines: Line[] = [];
+  const last = 1 + Math.floor(Math.random() * MOST_LINES);
   const done = new Promise<NodeJS.Signals | null>((resolve) => child.once("close", (_code, signal) => resolve(signal)));
   for await (const text of createInterface({ input: child.stdout })) {
     let line: Line;
@@ -35,8 +39,10 @@ async function runAndKill(root: string, run: number): Promise<Line[]> {
     } catch {
       break; // The last line may be cut off: it is not an acknowledgement.
     }
-    if (line.ready) setTimeout(() => child.kill("SIGKILL"), Math.random() * 60);
-    else lines.push(line);
+    if (line.ready) continue;
+    lines.push(line);
+    // Counted in lines, of which a change has two: a slow machine is killed in the middle of as many.
+    if (lines.length === last) setTimeout(() => child.kill("SIGKILL"), Math.random() * 5);
   }
   assert.equal(await done, "SIGKILL", "the child must end by our signal, not by an error of its own");
   return lines;
