@@ -286,6 +286,99 @@ describe("events", () => {
   });
 });
 
+describe("when the client goes", () => {
+  const fifos = () => {
+    const directory = join(berthd.dir, "fifo");
+    return existsSync(directory) ? readdirSync(directory) : [];
+  };
+  /** More than all pipes on the way hold. */
+  const rest = "seq 200000 399999";
+  const written = Array.from({ length: 200_000 }, (_, i) => `${200_000 + i}\n`).join("");
+  const waitFor = (file: string) => `while [ ! -e ${file} ]; do usleep 10000; done`;
+  const go = async (id: string) => assert.equal((await berth("exec", id, "touch", "/go")).code, 0);
+
+  it("its container goes on, and what it writes is in its log", async () => {
+    const { child, said, ended } = berth.start(
+      "run",
+      "--name",
+      "gone",
+      "busybox",
+      "sh",
+      "-c",
+      `echo on; ${waitFor("/go")}; ${rest}; exit 5`,
+    );
+    await said("on\n");
+    child.kill("SIGKILL");
+    await ended;
+    await go("gone");
+    assert.equal((await berth("wait", "gone")).stdout, "5\n");
+    await until(async () => (await berth("logs", "-n", "1", "gone")).stdout === "399999\n", "all is in the log");
+    assert.equal((await berth("logs", "gone")).stdout, written);
+    assert.equal((await berth("rm", "gone")).code, 0);
+    await nothingLeft();
+  });
+
+  it("also while berthd is away, and berthd may go again", async () => {
+    const script = `echo on; ${waitFor("/go")}; ${rest}; exit 5`;
+    const { child, said, ended } = berth.start("run", "--name", "gone", "busybox", "sh", "-c", script);
+    await said("on\n");
+    await berthd.end();
+    child.kill("SIGKILL");
+    await ended;
+    await berthd.restart();
+    const reader = () => processesNaming(berthd.dir).filter(({ command }) => command.includes("-log"));
+    await until(() => reader().length === 1, "something reads its output");
+    await berthd.end();
+    await berthd.restart();
+    await go("gone");
+    assert.equal((await berth("wait", "gone")).stdout, "5\n");
+    await until(async () => (await berth("logs", "-n", "1", "gone")).stdout === "399999\n", "all is in the log");
+    assert.equal((await berth("logs", "gone")).stdout, written);
+    await until(() => reader().length === 0, "the reader has ended");
+    assert.equal((await berth("rm", "gone")).code, 0);
+    await nothingLeft();
+  });
+
+  it("a terminal that the user has left is read too", async () => {
+    const shell = await berthOnTerminal(berthd.address, ["run", "-it", "--name", "left", "busybox", "sh"]);
+    await shell.expect("# ");
+    shell.type(`${waitFor("/go")}; ${rest}; exit 5\r`);
+    await shell.expect("exit 5");
+    shell.type("\x10\x11");
+    await shell.expect("detached from left");
+    await go("left");
+    assert.equal((await berth("wait", "left")).stdout, "5\n");
+    await until(async () => (await berth("logs", "left")).stdout.includes("399999"), "all is in the log");
+    assert.equal((await berth("logs", "left")).stdout.replaceAll("\r", "").includes(written), true);
+    assert.equal((await berth("rm", "left")).code, 0);
+    await nothingLeft();
+  });
+
+  it("its exec goes on unheard, and is forgotten with all its files when it has ended", async () => {
+    await berth("run", "-d", "--name", "host", "busybox", "sleep", "1000");
+    const bundle = join(berthd.state, "io.containerd.runtime.v2.task", testNamespace, "host");
+    const before = readdirSync(bundle).sort();
+    const { child, said, ended } = berth.start(
+      "exec",
+      "host",
+      "sh",
+      "-c",
+      `echo on; ${waitFor("/go")}; ${rest}; touch /done`,
+    );
+    await said("on\n");
+    assert.ok(readdirSync(bundle).length > before.length);
+    child.kill("SIGKILL");
+    await ended;
+    await go("host");
+    await until(() => readdirSync(bundle).length === before.length, "the exec's files have gone");
+    assert.deepEqual(readdirSync(bundle).sort(), before);
+    assert.equal((await berth("exec", "host", "ls", "/done")).code, 0);
+    assert.deepEqual(fifos(), []);
+    assert.equal((await berth("rm", "-f", "host")).code, 0);
+    await nothingLeft();
+  });
+});
+
 describe("on a terminal", () => {
   it("run -it is a shell with the terminal's size, which it follows", async () => {
     const shell = await berthOnTerminal(berthd.address, ["run", "--rm", "-it", "busybox", "sh"], {

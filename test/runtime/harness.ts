@@ -103,6 +103,8 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
           return { runtime: { name: "io.containerd.runc.v2", options: null }, spec };
         },
       },
+      clientFifos: join(top, "fifo"),
+      drainCommand: () => ({ file: "/bin/false", args: [] }),
       exits: { get: () => null, keep() {}, forget() {} },
       log: stderrLog(),
       clock: systemClock,
@@ -187,6 +189,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
         stdout: "",
         stderr: "",
         terminal: false,
+        client: null,
         checkpoint: "",
         options: null,
         runtimePath: "",

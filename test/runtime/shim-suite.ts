@@ -44,7 +44,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
           JSON.stringify({ user: { uid: 0, gid: 0 }, args: ["/bin/sh", "-c", "exit 3"], env: ["PATH=/bin"], cwd: "/" }),
         ),
       };
-      await task.exec({ execId: "e1", terminal: false, stdin: "", stdout: "", stderr: "", spec });
+      await task.exec({ execId: "e1", terminal: false, client: null, stdin: "", stdout: "", stderr: "", spec });
       const waiting = task.wait("e1", soon());
       await task.start("e1");
       assert.equal((await waiting).status, 3);

@@ -1,6 +1,6 @@
 // Standing for a process in a container: its output is our output, its signals and its exit code are ours.
 
-import { isNotFound } from "@berth/base";
+import { isNotFound, kindOf } from "@berth/base";
 import { isCode, isTerminal, stdin } from "@berth/host";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { followSize, rawKeys } from "./attached-terminal.ts";
@@ -9,7 +9,7 @@ import { exitCodes } from "./exit-code.ts";
 import { ProcessStdio, type StdioPaths } from "./process-stdio.ts";
 import { sentenceOf } from "./sentence.ts";
 import type { Session } from "./session.ts";
-import type { Signals } from "./signals.ts";
+import { Interrupted, type Signals } from "./signals.ts";
 import { UsageError } from "./usage-error.ts";
 
 export const SIGKILL = 9;
@@ -46,7 +46,13 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   const { target, interactive, terminal, signals } = options;
   const { connection } = session;
   using stdio = new ProcessStdio({ address: session.address, interactive, terminal });
-  await signals.guard(options.create(stdio.paths));
+  /** Where the process may go on without us, the supervisor reads what it writes. */
+  const leaveIfItMayRun = (error: unknown): never => {
+    if (error instanceof Interrupted || kindOf(error) === "unavailable") stdio.leave();
+    throw error;
+  };
+  await signals.guard(options.create(stdio.paths)).catch(leaveIfItMayRun);
+  stdio.keep();
 
   // Sent before the start, so that however short its life, the end is seen by this call.
   const exit = connection.persist(({ engine, tasks }) =>
@@ -77,7 +83,7 @@ export async function runAttached(session: Session, options: AttachedOptions): P
     const send = () => sendSignal(session, target, signal);
     started.then(send, () => {});
   });
-  await started;
+  await started.catch(leaveIfItMayRun);
   if (terminal && !early) followSize(resize);
   const detached = new Promise<null>((resolve) => {
     stdio.pumpInput((reason) => {
@@ -85,8 +91,11 @@ export async function runAttached(session: Session, options: AttachedOptions): P
       else closeInput(connection, target);
     });
   });
-  const outcome = await Promise.race([exit, detached]);
-  if (outcome === null) return null;
+  const outcome = await Promise.race([exit, detached]).catch(leaveIfItMayRun);
+  if (outcome === null) {
+    stdio.leave();
+    return null;
+  }
   await stdio.drained();
   return lost ? { ...outcome, exitStatus: exitCodes.berth } : outcome;
 }

@@ -24,7 +24,7 @@ const quietRounds = 3;
 
 /**
  * Life: made before the process, so that the reading ends are open when the shim comes; `pumpOutput` before the
- * start, `pumpInput` after it; `drained` after the exit; disposed at the end.
+ * start, `pumpInput` after it; `drained` after the exit; disposed at the end, or left where the process goes on.
  */
 export class ProcessStdio implements Disposable {
   readonly paths: StdioPaths;
@@ -108,11 +108,26 @@ export class ProcessStdio implements Disposable {
     }
   }
 
+  /** There is a process that may outlive us: the directory of the FIFOs stays for it, unless this is disposed. */
+  keep(): void {
+    this.#directory.keep();
+  }
+
+  /** The process goes on without us. */
+  leave(): void {
+    this.#close();
+    this.#directory.leave();
+  }
+
   [Symbol.dispose](): void {
+    this.#close();
+    this.#directory[Symbol.dispose]();
+  }
+
+  #close(): void {
     this.#source?.[Symbol.dispose]();
     this.#input?.close();
     for (const pump of this.#pumps) pump.close();
     for (const { from } of this.#outputs) from.close();
-    this.#directory[Symbol.dispose]();
   }
 }

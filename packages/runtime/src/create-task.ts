@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { checkId, kindOf, messageOf, unknownError } from "@berth/base";
+import { attendanceOf } from "./attendance.ts";
 import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
 import { type Bundle, bundleOf, createBundle } from "./bundle.ts";
 import { bury } from "./bury.ts";
@@ -88,6 +89,7 @@ async function launch(
   attempt.journal = {
     version: 1, bootId: context.bootId, launchId: randomUUID(), shim, phase: "launching",
     address: "", api: 2, shimProcess: null, init: null, exit: null, outOfMemory: false,
+    attended: options.client === null ? {} : { "": { directory: options.client, left: false } },
   };
   note({});
   ledger.forget(bundle.namespace, bundle.id);
@@ -164,11 +166,13 @@ async function launch(
     shimLog: shimLog as ShimLog,
     timeouts,
     silent: false,
+    attend: (attended) => attendanceOf(context, attended),
     escalate: (stuck) => bury(context, stuck, true),
   });
   registry.add(task);
   forgetExit(context, bundle.namespace, bundle.id);
   recordHeard(context, task);
+  task.attendance.resume();
   return task;
 }
 

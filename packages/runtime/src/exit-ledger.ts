@@ -29,8 +29,8 @@ interface Heard {
   ranOutOfMemory: boolean;
 }
 
-/** `onNews` is called once for each exit of an init, and for a container's first kill for lack of memory. */
-export function createExitLedger(onNews: (namespace: string, container: string) => void): ExitLedger {
+/** `onNews` is called once for each exit, with its process, and for a container's first kill for lack of memory. */
+export function createExitLedger(onNews: (namespace: string, container: string, process: string) => void): ExitLedger {
   const containers = new Map<string, Heard>();
   const nameOf = (namespace: string, container: string) => `${namespace}/${container}`;
 
@@ -49,7 +49,7 @@ export function createExitLedger(onNews: (namespace: string, container: string) 
     const { exits } = entry(name);
     exits.set(key, exit);
     trim(exits, EXITS);
-    if (process === container) onNews(namespace, container);
+    onNews(namespace, container, process);
     return true;
   };
   const noteKill = (envelope: Envelope) => {
@@ -58,7 +58,7 @@ export function createExitLedger(onNews: (namespace: string, container: string) 
     const heard = entry(nameOf(envelope.namespace, container));
     if (heard.ranOutOfMemory) return;
     heard.ranOutOfMemory = true;
-    onNews(envelope.namespace, container);
+    onNews(envelope.namespace, container, container);
   };
   return {
     note,

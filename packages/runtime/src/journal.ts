@@ -3,6 +3,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Instant, instantOfMs } from "@berth/base";
+import type { Attended } from "./attendance.ts";
 import { socketPath } from "./bootstrap-reply.ts";
 import type { ProcessIdentity } from "./process-identity.ts";
 
@@ -25,6 +26,8 @@ export interface Journal {
   readonly exit: { readonly pid: number; readonly status: number; readonly at: Instant } | null;
   /** The kernel has killed in its cgroup for lack of memory. */
   readonly outOfMemory: boolean;
+  /** Processes that clients of ours have made, by exec id, empty for init. */
+  readonly attended: Readonly<Record<string, Attended>>;
 }
 
 const FILE = "berth.json";
@@ -54,8 +57,10 @@ export function readJournal(bundle: string): Journal | null {
   }
   try {
     const value: unknown = JSON.parse(text, (key, value) => (key === "at" ? instantIn(value) : value));
-    // Version 0.1 noted nothing of memory.
-    return isJournal(value) ? { ...value, outOfMemory: value.outOfMemory === true } : null;
+    // Version 0.1 noted nothing of memory and clients.
+    return isJournal(value)
+      ? { ...value, outOfMemory: value.outOfMemory === true, attended: value.attended ?? {} }
+      : null;
   } catch {
     // Not JSON, or an address or a time that is none.
     return null;
@@ -73,13 +78,19 @@ function isJournal(value: unknown): value is Journal {
     (api === 2 || api === 3) &&
     [texts.bootId, texts.launchId, texts.shim].every((text) => typeof text === "string") &&
     [shimProcess, init].every((process) => process === null || isIdentity(process)) &&
-    (exit === null || isExit(exit))
+    (exit === null || isExit(exit)) &&
+    Object.values(texts.attended ?? {}).every(isAttended)
   );
 }
 
 const isIdentity = (value: unknown): boolean => {
   const { pid, startTime } = value as ProcessIdentity;
   return Number.isSafeInteger(pid) && typeof startTime === "string";
+};
+
+const isAttended = (value: unknown): boolean => {
+  const { directory, left } = value as Attended;
+  return typeof directory === "string" && typeof left === "boolean";
 };
 
 const isExit = (value: unknown): boolean => {

@@ -1,6 +1,7 @@
 // A task, as long as it has a shim: each method is an RPC with a deadline, and what a stuck shim does not do.
 import { BerthError, kindOf, messageOf, notFound, unavailable } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
+import type { Attendance } from "./attendance.ts";
 import type { Bundle } from "./bundle.ts";
 import { unlessAborted, within } from "./deadline.ts";
 import { type Journal, writeJournal } from "./journal.ts";
@@ -22,6 +23,7 @@ export interface LiveTaskOptions {
   readonly timeouts: Timeouts;
   /** The shim has left a question unanswered already. */
   readonly silent: boolean;
+  readonly attend: (task: LiveTask) => Attendance;
   /** Ends a container whose shim does not answer, by force. */
   escalate(task: LiveTask): Promise<Exit>;
 }
@@ -40,6 +42,7 @@ export class LiveTask implements Task {
   readonly directories: Bundle;
   readonly link: ShimLink;
   readonly shimLog: ShimLog;
+  readonly attendance: Attendance;
   /** Resolves with init's exit when the task has ended without `delete`. */
   readonly lost: Promise<Exit>;
   #resolveLost: (exit: Exit) => void;
@@ -56,7 +59,7 @@ export class LiveTask implements Task {
   /** Of execs that were started through us: where to send a signal when the shim is stuck. */
   readonly #execs = new Map<string, ProcessIdentity>();
 
-  constructor({ bundle, journal, link, shimLog, timeouts, silent, escalate }: LiveTaskOptions) {
+  constructor({ bundle, journal, link, shimLog, timeouts, silent, attend, escalate }: LiveTaskOptions) {
     this.namespace = bundle.namespace;
     this.id = bundle.id;
     this.bundle = bundle.path;
@@ -71,6 +74,7 @@ export class LiveTask implements Task {
     this.#timeouts = timeouts;
     this.#silent = silent;
     this.#escalate = escalate;
+    this.attendance = attend(this);
   }
 
   get pid(): number {
@@ -95,10 +99,14 @@ export class LiveTask implements Task {
     return this.#journal.outOfMemory;
   }
 
-  /** No call is made any more; whoever waits gets the exit. */
+  /** No call is made any more; whoever waits gets the exit. Null: the task goes on without us. */
   end(exit: Exit | null): void {
     this.#ended = true;
-    if (exit !== null) this.#resolveLost(exit);
+    if (exit === null) this.attendance.close();
+    else {
+      this.attendance.end();
+      this.#resolveLost(exit);
+    }
   }
 
   async state(execId: string): Promise<ProcessState> {
@@ -154,10 +162,17 @@ export class LiveTask implements Task {
   }
 
   async exec(options: ExecOptions): Promise<void> {
-    const { execId, terminal, stdin, stdout, stderr, spec } = options;
-    await this.#call(this.#timeouts.call, (task, callOptions) =>
-      task.exec({ id: this.id, execId, terminal, stdin, stdout, stderr, spec }, callOptions),
-    );
+    const { execId, terminal, stdin, stdout, stderr, spec, client } = options;
+    const isAttended = client !== null && this.attendance.begin(execId, client);
+    try {
+      await this.#call(this.#timeouts.call, (task, callOptions) =>
+        task.exec({ id: this.id, execId, terminal, stdin, stdout, stderr, spec }, callOptions),
+      );
+    } catch (error) {
+      // One that was made although its answer was lost is deleted with the next look.
+      if (isAttended && !isSilence(error)) this.attendance.forget(execId);
+      throw error;
+    }
   }
 
   wait(execId: string, signal: AbortSignal): Promise<Exit> {
@@ -184,6 +199,7 @@ export class LiveTask implements Task {
   async deleteExec(execId: string): Promise<Exit> {
     const answer = await this.#delete(execId);
     this.#execs.delete(execId);
+    this.attendance.forget(execId);
     return toExit(answer);
   }
 

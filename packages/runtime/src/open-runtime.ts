@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { canceled, failedPrecondition } from "@berth/base";
+import { canceled, failedPrecondition, messageOf } from "@berth/base";
 import { createBackground } from "./background.ts";
 import { openLayout } from "./bundle.ts";
+import { abandonedDirectories, removeFifos } from "./client-fifos.ts";
 import type { Context } from "./context.ts";
 import { createTask } from "./create-task.ts";
 import { deleteTask } from "./delete-task.ts";
@@ -26,6 +27,8 @@ const SOCKET_DIR_VARIABLE = "BERTH_SHIM_SOCKET_DIR";
 const MAX_SOCKET_DIR = 42;
 /** Shims that are dialed at once after a restart. */
 const RECONNECTS = 32;
+/** How often directories are looked for that clients have left. */
+const FIFO_SWEEP_MS = 20_000;
 /** `delete` commands at once. */
 const CLEANUPS = 4;
 /** sd_notify(3), sd_listen_fds(3), sd_watchdog_enabled(3), and node:child_process. */
@@ -47,9 +50,11 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { log, clock } = options;
   const stop = new AbortController();
   const registry = new TaskRegistry();
-  const ledger = createExitLedger((namespace, id) => {
+  const ledger = createExitLedger((namespace, id, process) => {
     const task = registry.find(namespace, id);
-    if (task !== null) recordHeard({ ledger, log }, task);
+    if (task === null) return;
+    if (process === id) recordHeard({ ledger, log }, task);
+    else task.attendance.ended(process);
   });
   const layout = openLayout(options.state, options.root);
   const { grpcAddress, ttrpcAddress, publishBinary, daemonVersion } = options;
@@ -70,6 +75,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     clock,
     containers: options.containers,
     exits: options.exits,
+    drainCommand: options.drainCommand,
     resolveShim: options.resolveShim,
     setting,
     launch: createLauncher(setting, log),
@@ -98,7 +104,19 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
         undecided.decide(bundle);
       }),
     );
-    if (!stop.signal.aborted) await sweep(context);
+    if (stop.signal.aborted) return;
+    await sweep(context);
+    sweepFifos();
+  };
+  /** Directories of clients that have left without a word, again and again. */
+  const sweepFifos = () => {
+    const isKept = (directory: string) => registry.all().some((task) => task.attendance.has(directory));
+    try {
+      for (const directory of abandonedDirectories(options.clientFifos, isKept, Date.now())) removeFifos(directory);
+    } catch (err) {
+      log.warn("FIFOs that clients have left cannot be removed", { path: options.clientFifos, err: messageOf(err) });
+    }
+    context.background.after(FIFO_SWEEP_MS, sweepFifos);
   };
   const refuseWhenClosed = () => {
     if (stop.signal.aborted) throw failedPrecondition("the runtime is closed");

@@ -1,6 +1,7 @@
 // What the runtime needs from outside. Everything that is not the file system or a child process is passed in.
 import type { Clock, Log } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
+import type { DrainCommand } from "./drain.ts";
 import type { Exit } from "./types.ts";
 
 /** Milliseconds. */
@@ -21,6 +22,8 @@ export interface Timeouts {
   readonly load: number;
   /** The shim's `delete` command. */
   readonly cleanup: number;
+  /** How long an exec of a client of ours that has ended, or was not started, is left to whoever may ask for it. */
+  readonly leftExec: number;
   /** How long an exit that happened while nobody listened is left to the shim to report. */
   readonly exitGrace: number;
 }
@@ -34,6 +37,7 @@ export const defaultTimeouts: Timeouts = {
   shutdown: 3_000,
   load: 5_000,
   cleanup: 10_000,
+  leftExec: 30_000,
   exitGrace: 1_000,
 };
 
@@ -78,6 +82,10 @@ export interface RuntimeOptions {
   readonly ttrpcAddress: string;
   readonly containers: ContainerLookup;
   readonly exits: ExitKeeper;
+  /** Where our clients make the directories of their FIFOs. */
+  readonly clientFifos: string;
+  /** What reads a process's outputs in the place of a client that has gone. `process` is an exec's id, empty for init. */
+  readonly drainCommand: (namespace: string, id: string, process: string) => DrainCommand;
   readonly log: Log;
   readonly clock: Clock;
   readonly timeouts?: Partial<Timeouts>;

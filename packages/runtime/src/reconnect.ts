@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isNotFound, messageOf } from "@berth/base";
 import type { StateResponse } from "@berth/proto/containerd/task/v2";
+import { attendanceOf } from "./attendance.ts";
 import { type Bundle, bundleOf, removeBundle, removeDirectory } from "./bundle.ts";
 import { bury, publishExit } from "./bury.ts";
 import type { Context } from "./context.ts";
@@ -111,6 +112,7 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
     shimLog: openShimLog(join(bundle.path, "log"), taskLog, context.clock),
     timeouts,
     silent: state === null,
+    attend: (attended) => attendanceOf(context, attended),
     escalate: (stuck) => bury(context, stuck, true),
   });
   // Known to whoever ran before us, and told by them: not to be told again.
@@ -119,6 +121,7 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
   // A shim tells its exits from its connection on, which may be before it is known here.
   recordHeard(context, task);
   task.record({});
+  if (!found.gone) task.attendance.resume();
   if (state === null && !found.gone)
     taskLog.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });
   if (state !== null && state.status === STOPPED) reportExit(context, task, state);

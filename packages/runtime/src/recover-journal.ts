@@ -33,6 +33,7 @@ export async function recoverJournal(context: Context, bundle: Bundle): Promise<
   return {
     version: 1, bootId: context.bootId, launchId: "", shim, phase: "created",
     address: told?.address ?? "", api: told?.version ?? 2, shimProcess: found, init: null, exit: null, outOfMemory: false,
+    attended: {},
   };
 }
 

@@ -33,6 +33,8 @@ export interface CreateTask {
   readonly stdout: string;
   readonly stderr: string;
   readonly terminal: boolean;
+  /** The FIFO directory of the client that stands for it; null for none. When the client has gone, its outputs are read. */
+  readonly client: string | null;
   /** Path of a checkpoint image; empty for none. */
   readonly checkpoint: string;
   readonly options: Any | null;
@@ -47,6 +49,11 @@ export interface ExecOptions {
   readonly stdout: string;
   readonly stderr: string;
   readonly spec: Any | null;
+  /**
+   * The FIFO directory of the client that stands for it (client-fifos.ts), empty for none: it is deleted when it has ended
+   * and nobody stands for it. Null: that is its maker's to do.
+   */
+  readonly client: string | null;
 }
 
 export interface StopTask {

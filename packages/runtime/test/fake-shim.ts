@@ -19,6 +19,8 @@ export interface FakeContainer {
   exitStatus: number;
   exitedAt: bigint;
   request: CreateTaskRequest | null;
+  /** Of execs, by id. */
+  readonly execs: Map<string, keyof typeof shortIds>;
   readonly hangs: Set<Method>;
   readonly fails: Map<Method, Error>;
   /** Names of the methods that were called. */
@@ -59,6 +61,13 @@ delete) if [ -f "$FAKE_DIR/$id.reply" ]; then cat "$FAKE_DIR/$id.reply"; else ec
 esac
 `;
 
+/** Appends what descriptor 3 gives to a file. */
+const READER = `
+const { createWriteStream } = require("node:fs");
+const { Socket } = require("node:net");
+new Socket({ fd: 3, readable: true, writable: false }).pipe(createWriteStream(process.argv[1], { flags: "a" }));
+`;
+
 const quick: Partial<Timeouts> = {
   state: 150,
   call: 150,
@@ -67,6 +76,7 @@ const quick: Partial<Timeouts> = {
   delete: 200,
   shutdown: 150,
   load: 200,
+  leftExec: 50,
   exitGrace: 20,
 };
 const shortIds = { created: 1, running: 2, stopped: 3, paused: 4 } as const;
@@ -104,6 +114,11 @@ export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
           keep: (_scope, id, exit) => void exits.set(id, exit),
           forget: (_scope, id) => void exits.delete(id),
         },
+        clientFifos: join(directory, "fifo"),
+        drainCommand: (_namespace, _id, execId) => ({
+          file: process.execPath,
+          args: ["-e", READER, join(directory, `drained${execId}`)],
+        }),
         log,
         clock: systemClock,
         timeouts: { ...quick, ...timeouts },
@@ -176,6 +191,7 @@ function fakeContainer() {
     exitStatus: 0,
     exitedAt: 0n,
     request: null as CreateTaskRequest | null,
+    execs: new Map<string, keyof typeof shortIds>(),
     hangs: new Set<Method>(),
     fails: new Map<Method, Error>(),
     calls: [] as string[],
@@ -189,13 +205,13 @@ function fakeContainer() {
     connections: 0,
   };
   const method =
-    <T>(name: Method, run: () => T | Promise<T>) =>
-    async () => {
+    <T>(name: Method, run: (request: { execId: string }) => T | Promise<T>) =>
+    async (request: object) => {
       container.calls.push(name);
       if (container.hangs.has(name)) await new Promise(() => {});
       const failure = container.fails.get(name);
       if (failure !== undefined) throw failure;
-      return await run();
+      return await run({ execId: "", ...request });
     };
   const exitFields = () => ({
     pid: container.pid,
@@ -203,12 +219,18 @@ function fakeContainer() {
     exitedAt: toTimestamp(container.exitedAt),
   });
   const nothing = () => ({});
+  const exec = (id: string) => {
+    const status = container.execs.get(id);
+    if (status === undefined) throw notFound("exec", id);
+    return status;
+  };
   const present = () => {
     if (container.status === "none" || container.status === "deleted") throw notFound("container", "it");
   };
   const impl: ServiceImpl<typeof Task> = {
-    state: method("state", () => {
+    state: method("state", ({ execId }) => {
       present();
+      if (execId !== "") return { execId, status: shortIds[exec(execId)] };
       return { status: shortIds[container.status as keyof typeof shortIds], ...exitFields() };
     }),
     async create(request) {
@@ -216,14 +238,23 @@ function fakeContainer() {
       return await method("create", () => {
         container.status = "created";
         return { pid: container.pid };
-      })();
+      })(request);
     },
-    start: method("start", () => {
+    start: method("start", ({ execId }) => {
+      if (execId !== "") {
+        container.execs.set(execId, "running");
+        return { pid: container.pid };
+      }
       container.status = "running";
       return { pid: container.pid };
     }),
-    delete: method("delete", () => {
+    delete: method("delete", ({ execId }) => {
       present();
+      if (execId !== "") {
+        if (exec(execId) === "running") throw unknownError("cannot delete a running process");
+        container.execs.delete(execId);
+        return exitFields();
+      }
       if (container.status === "running") throw unknownError("cannot delete a running process");
       container.status = "deleted";
       return exitFields();
@@ -233,7 +264,10 @@ function fakeContainer() {
     resume: method("resume", nothing),
     checkpoint: method("checkpoint", nothing),
     kill: method("kill", nothing),
-    exec: method("exec", nothing),
+    exec: method("exec", ({ execId }) => {
+      container.execs.set(execId, "created");
+      return {};
+    }),
     resizePty: method("resizePty", nothing),
     closeIO: method("closeIO", nothing),
     update: method("update", nothing),

@@ -17,6 +17,7 @@ const journal: Journal = {
   init: null,
   exit: { pid: 7, status: 1, at: 1_700_000_000_123_456_789n },
   outOfMemory: false,
+  attended: { "": { directory: "/run/fifo/berth-1", left: true } },
 };
 
 function withBundle(test: (bundle: string) => void): void {

@@ -79,12 +79,12 @@ describe("the exits that were told", () => {
   const exit = (pid: number) => ({ pid, status: 1, at: 1n });
   it("are told once for each process, and to whoever keeps init's", () => {
     const news: string[] = [];
-    const ledger = createExitLedger((_namespace, container) => news.push(container));
+    const ledger = createExitLedger((_namespace, container, process) => news.push(`${container}/${process}`));
     assert.equal(ledger.note("ns", "c", "c", exit(1)), true);
     assert.equal(ledger.note("ns", "c", "c", exit(1)), false);
     assert.equal(ledger.note("ns", "c", "exec", exit(1)), true);
     assert.equal(ledger.note("other", "c", "c", exit(1)), true);
-    assert.deepEqual(news, ["c", "c"]);
+    assert.deepEqual(news, ["c/c", "c/exec", "c/c"]);
     assert.equal(ledger.initExit("ns", "c", 0)?.pid, 1);
     assert.equal(ledger.initExit("ns", "c", 2), null);
     ledger.forget("ns", "c");

@@ -21,6 +21,7 @@ const create = (runtime: Runtime, id: string) =>
     stdout: "",
     stderr: "",
     terminal: false,
+    client: null,
     checkpoint: "",
     options: null,
     runtimePath: "",

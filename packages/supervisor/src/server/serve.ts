@@ -9,6 +9,7 @@ import { inspectPlaces, openStore } from "@berth/store";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
 import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
+import { drainCommandOf } from "../logs/drain-command.ts";
 import { removeWhenEnded } from "../services/engine/auto-remove.ts";
 import { logsBelow } from "../services/engine/needs.ts";
 import { persistentUuid } from "../services/introspection.ts";
@@ -83,6 +84,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
       },
     }),
   );
+  const logs = logsBelow(root);
   const ownShim = join(ownDirectory, "containerd-shim-berth-v2");
   await openDirectory(state);
   const resolveShim = createShimResolver({
@@ -101,6 +103,8 @@ async function startDaemon(config: Config, program: string, log: Log) {
       ttrpcAddress,
       containers: store.containers,
       exits: store.exits,
+      clientFifos: join(dirname(address), "fifo"),
+      drainCommand: drainCommandOf({ containers: store.containers, logs, ownShim }),
       log,
       clock,
       timeouts: {
@@ -117,7 +121,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
   );
   undo.use(reclaimWhenIdle());
   undo.use(announceRemovals(store.collector, runtime.events));
-  const removal = undo.use(removeWhenEnded({ store, runtime, logs: logsBelow(root) }, log));
+  const removal = undo.use(removeWhenEnded({ store, runtime, logs }, log));
   dropTemporaryLeases(store, log);
   const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });

@@ -73,6 +73,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
         stdout: req.stdout,
         stderr: req.stderr,
         terminal: req.terminal,
+        client: null,
         checkpoint: ownImage || (scratch?.path ?? ""),
         options: req.options,
         runtimePath: req.runtimePath,
@@ -115,7 +116,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       checkId("exec", req.execId);
       const task = await find(call, req.containerId);
       const { execId, terminal, stdin, stdout, stderr, spec } = req;
-      await task.exec({ execId, terminal, stdin, stdout, stderr, spec });
+      await task.exec({ execId, terminal, stdin, stdout, stderr, spec, client: null });
       return {};
     },
     async resizePty(req, call) {

@@ -5,6 +5,7 @@ import type { Call } from "@berth/rpc";
 import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeExec } from "../../spec/make-exec.ts";
 import { settledTasks } from "../settled-tasks.ts";
+import { clientDirectory } from "./client-directory.ts";
 import { randomId } from "./create-container.ts";
 import { type EngineNeeds, readRootFile, specOf, taskOf } from "./needs.ts";
 
@@ -26,6 +27,7 @@ export async function createExec(
     stdin: req.stdin,
     stdout: req.stdout,
     stderr: req.stderr,
+    client: clientDirectory(req),
     spec: { typeUrl: typeUrls.process, value: new TextEncoder().encode(stringifyExact(process)) },
   });
   return { execId };

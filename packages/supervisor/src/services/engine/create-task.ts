@@ -4,6 +4,7 @@ import type { Call } from "@berth/rpc";
 import { logLimits } from "../../logs/log-limits.ts";
 import { logPlace, prepareLog } from "../../logs/log-place.ts";
 import { settledTasks } from "../settled-tasks.ts";
+import { clientDirectory } from "./client-directory.ts";
 import type { EngineNeeds } from "./needs.ts";
 
 export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, call: Call): Promise<{ pid: number }> {
@@ -27,6 +28,7 @@ export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, cal
     stdout: log || req.stdout,
     stderr: log && !req.terminal ? log : req.stderr,
     terminal: req.terminal,
+    client: clientDirectory(req) || null,
     checkpoint: "",
     options: null,
     runtimePath: "",
