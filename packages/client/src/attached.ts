@@ -1,6 +1,6 @@
 // Standing for a process in a container: its output is our output, its signals and its exit code are ours.
 
-import { isNotFound, kindOf } from "@berth/base";
+import { aborted, isNotFound, kindOf } from "@berth/base";
 import { isCode, isTerminal, stdin } from "@berth/host";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { followSize, rawKeys } from "./attached-terminal.ts";
@@ -104,9 +104,17 @@ export async function runAttached(session: Session, options: AttachedOptions): P
 async function start(connection: Connection, target: Target): Promise<void> {
   let tried = false;
   await connection.persist(async ({ tasks }) => {
-    if (tried && (await tasks.get(target)).process?.status !== Status.CREATED) return;
+    const again = tried;
     tried = true;
-    await tasks.start(target);
+    try {
+      if (again && (await tasks.get(target)).process?.status !== Status.CREATED) return;
+      await tasks.start(target);
+    } catch (error) {
+      if (!again || !isNotFound(error)) throw error;
+      throw aborted("berthd was restarted before the start, and has undone what was to be started: run it again", {
+        cause: error,
+      });
+    }
   });
 }
 

@@ -22,8 +22,16 @@ import { createShimLink, type ShimLink } from "./shim-link.ts";
 import { openShimLog, type ShimLog } from "./shim-log.ts";
 import type { CreateTask } from "./types.ts";
 
-/** Makes a bundle, launches a shim in it and lets that create the container; undoes it all where a step fails. */
-export async function createTask(context: Context, namespace: string, options: CreateTask): Promise<LiveTask> {
+/**
+ * Makes a bundle, launches a shim in it and lets that create the container; undoes it all where a step fails, or once the
+ * signal is aborted.
+ */
+export async function createTask(
+  context: Context,
+  namespace: string,
+  options: CreateTask,
+  signal: AbortSignal,
+): Promise<LiveTask> {
   checkId("namespace", namespace);
   checkId("container", options.id);
   using _name = context.registry.reserve(namespace, options.id);
@@ -40,8 +48,9 @@ export async function createTask(context: Context, namespace: string, options: C
   try {
     const runtimeOptions = withRuncRoot(shim, container.runtime.options, context.runcRoot);
     const own = options.options === null ? null : withRuncRoot(shim, options.options, context.runcRoot);
-    return await launch(context, attempt, shim, runtimeOptions, { ...options, options: own });
+    return await launch(context, attempt, shim, runtimeOptions, { ...options, options: own }, signal);
   } catch (error) {
+    attempt.abandoned = signal.aborted;
     await rollBack(context, attempt);
     throw error;
   }
@@ -72,9 +81,10 @@ async function launch(
   shim: string,
   runtimeOptions: CreateTask["options"],
   options: CreateTask,
+  signal: AbortSignal,
 ): Promise<LiveTask> {
   const { bundle } = attempt;
-  const { timeouts, ledger, registry, stopping } = context;
+  const { timeouts, ledger, registry } = context;
   const log = context.log.with({ namespace: bundle.namespace, container: bundle.id });
   const shimLogPath = join(bundle.path, "log");
   await context.fifos.place(shimLogPath);
@@ -93,7 +103,7 @@ async function launch(
   };
   note({});
   ledger.forget(bundle.namespace, bundle.id);
-  const call = { shim, bundle, launchId: attempt.journal.launchId, timeoutMs: timeouts.create, signal: stopping };
+  const call = { shim, bundle, launchId: attempt.journal.launchId, timeoutMs: timeouts.create, signal };
   const bootstrap = await context.launch(call, runtimeOptions);
 
   let task: LiveTask | null = null;
@@ -156,8 +166,9 @@ async function launch(
   const told = created.catch((error: unknown) => {
     throw asContainerdSays(error, "failed to create shim task");
   });
-  // Nobody has been told of it yet, so a runtime that closes takes it back.
-  const { pid } = await unlessAborted(told, stopping);
+  // Nobody has been told of it yet, so it can be taken back: by a runtime that closes, or with its container.
+  const { pid } = await unlessAborted(told, signal);
+  context.containers.get({ namespace: bundle.namespace, lease: "" }, bundle.id);
   note({ phase: "created", init: identityOf(pid), shimProcess });
   task = new LiveTask({
     bundle,

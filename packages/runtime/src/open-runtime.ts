@@ -17,6 +17,7 @@ import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
 import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
 import { recordHeard } from "./record-heard.ts";
 import { dialShim } from "./shim-connection.ts";
+import { taskExists } from "./shim-error.ts";
 import { TaskRegistry } from "./task-registry.ts";
 import type { Runtime, TaskManager } from "./types.ts";
 import { undecidedAbout } from "./undecided.ts";
@@ -122,14 +123,26 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (stop.signal.aborted) throw failedPrecondition("the runtime is closed");
   };
 
-  const creations = new Set<Promise<unknown>>();
+  const creations = new Map<string, { readonly promise: Promise<unknown>; readonly taken: AbortController }>();
   const tasks: TaskManager = {
-    async create(namespace, request) {
+    async create(namespace, request, signal) {
       await settled(namespace, request.id);
       refuseWhenClosed();
-      const creation = createTask(context, namespace, request);
-      creations.add(creation);
-      return await creation.finally(() => creations.delete(creation));
+      const key = `${namespace}/${request.id}`;
+      // Refused at once, where the name is taken.
+      if (creations.has(key)) throw taskExists(request.id);
+      const taken = new AbortController();
+      const signals = [stop.signal, taken.signal, ...(signal === undefined ? [] : [signal])];
+      const promise = createTask(context, namespace, request, AbortSignal.any(signals));
+      creations.set(key, { promise, taken });
+      return await promise.finally(() => creations.delete(key));
+    },
+    async abandon(namespace, id) {
+      const creation = creations.get(`${namespace}/${id}`);
+      if (creation === undefined) return false;
+      creation.taken.abort(canceled("the container is being removed"));
+      await Promise.allSettled([creation.promise]);
+      return true;
     },
     get: (namespace, id) => registry.get(namespace, id),
     async list(namespace) {
@@ -145,7 +158,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (stop.signal.aborted) return;
     stop.abort(canceled("the runtime is closing"));
     // Those that are not done are taken back, which is bounded by the deadlines of a clean-up.
-    await Promise.allSettled(creations);
+    await Promise.allSettled([...creations.values()].map(({ promise }) => promise));
     for (const task of registry.all()) {
       task.end(null);
       task.link.close();

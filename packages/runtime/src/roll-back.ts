@@ -5,6 +5,7 @@ import { deleteLeftovers, killContainer, killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
 import type { Journal } from "./journal.ts";
+import { killLaunch } from "./launched-processes.ts";
 import { removeCgroup } from "./remove-cgroup.ts";
 import type { ShimLink } from "./shim-link.ts";
 
@@ -15,6 +16,8 @@ export interface Attempt {
   journal: Journal | null;
   link: ShimLink | null;
   shimLog: Disposable | null;
+  /** The shim still creates, and is not asked: it ends when it has. */
+  abandoned?: boolean;
 }
 
 /** Leaves no process, mount, socket or file of the attempt. What cannot be done is logged. */
@@ -22,12 +25,15 @@ export async function rollBack(context: Context, attempt: Attempt): Promise<void
   const { log } = context;
   const { bundle, journal } = attempt;
   try {
-    const ended = attempt.link === null ? "stuck" : await endByShim(context, attempt.link, bundle);
+    const ended =
+      attempt.link === null || attempt.abandoned === true ? "stuck" : await endByShim(context, attempt.link, bundle);
     attempt.link?.close();
     if (journal !== null && ended === "stuck") {
       killContainer(journal);
       await killShim(context, bundle, journal);
     }
+    // A runtime that creates outlives its shim, and would go on after what comes next.
+    if (journal?.phase === "launching") await killLaunch(journal.launchId, context.layout.state);
     // containerd's shim forgets a container whose create fails late, and leaves what the runtime has made of it.
     if (journal !== null && ended !== "deleted") await deleteLeftovers(context, bundle, journal);
     if (journal !== null) await removeCgroup(bundle);

@@ -104,8 +104,10 @@ export interface TaskList {
 }
 
 export interface TaskManager {
-  /** already-exists where the container has a task; leaves nothing behind where it fails. */
-  create(namespace: string, options: CreateTask): Promise<Task>;
+  /** already-exists where the container has a task; leaves nothing behind where it fails, or the signal is aborted. */
+  create(namespace: string, options: CreateTask, signal?: AbortSignal): Promise<Task>;
+  /** Takes back a create that is under way, and resolves once nothing is left of it. False where there is none. */
+  abandon(namespace: string, id: string): Promise<boolean>;
   /** not-found where the container has no task. */
   get(namespace: string, id: string): Task;
   /**

@@ -103,6 +103,7 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
         const namespace = namespaceOf(scope);
         if (db.run("DELETE FROM containers WHERE namespace = ? AND id = ?", namespace, id) === 0)
           throw new BerthError("not-found", `container ${id}: not found`);
+        db.run("DELETE FROM unfinished WHERE namespace = ? AND id = ?", namespace, id);
         changed("deletion");
       }, "frees"),
   };

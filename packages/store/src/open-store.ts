@@ -25,6 +25,7 @@ import { overlaySupport } from "./snapshots/overlay-support.ts";
 import { type LocalSnapshotter, openSnapshotter } from "./snapshots/snapshotter.ts";
 import { openTrash } from "./trash.ts";
 import type { Store } from "./types.ts";
+import { unfinishedStore } from "./unfinished.ts";
 
 /** Whether a blob that one namespace holds may be had by another that names its digest. */
 export type SharingPolicy = "shared" | "isolated";
@@ -125,6 +126,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     images: imageStore(core),
     content: contentStore(core, blobs, ingests),
     leases: leaseStore(core),
+    unfinished: unfinishedStore(core),
     collector: collecting.api,
     snapshotters: [...snapshotters.keys()],
     snapshotter(name) {

@@ -78,4 +78,11 @@ export const migrations: readonly string[] = [
     DELETE FROM exits WHERE namespace = OLD.namespace AND container = OLD.id;
   END;
   `,
+  // What a container is in the middle of: a kill leaves it for the next start to finish.
+  `
+  CREATE TABLE unfinished (
+    namespace TEXT NOT NULL, id TEXT NOT NULL, step TEXT NOT NULL,
+    PRIMARY KEY (namespace, id)
+  ) WITHOUT ROWID;
+  `,
 ];

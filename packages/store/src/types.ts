@@ -201,6 +201,8 @@ export interface Snapshotter {
   remove(scope: Scope, key: string): Promise<void>;
   /** `remove`, synchronous: for a `Store.transaction`. */
   drop(scope: Scope, key: string): void;
+  /** Deletes what an active snapshot holds, and leaves the snapshot: for what is to be removed. */
+  clear(scope: Scope, key: string): Promise<void>;
   stat(scope: Scope, key: string): SnapshotInfo;
   update(scope: Scope, info: { name: string; labels: Labels }, paths: FieldPaths): SnapshotInfo;
   list(scope: Scope, filters: Filters): SnapshotInfo[];
@@ -216,6 +218,21 @@ export interface LeaseStore {
   addResource(namespace: string, lease: string, resource: LeaseResource): void;
   deleteResource(namespace: string, lease: string, resource: LeaseResource): void;
   listResources(namespace: string, lease: string): LeaseResource[];
+}
+
+/**
+ * What is to become of a container: `run`, its making is undone unless it was started; `start`, its task is; `remove`, it
+ * is removed.
+ */
+export type Step = "run" | "start" | "remove";
+
+/** Steps that take more than one transaction. Written before the first, and gone with the last. */
+export interface UnfinishedStore {
+  set(scope: Scope, id: string, step: Step): void;
+  get(scope: Scope, id: string): Step | null;
+  clear(scope: Scope, id: string): void;
+  /** Of all namespaces. */
+  list(): { namespace: string; id: string; step: Step }[];
 }
 
 /** What a collection removed. */
@@ -241,6 +258,7 @@ export interface Store extends AsyncDisposable {
   readonly images: ImageStore;
   readonly content: ContentStore;
   readonly leases: LeaseStore;
+  readonly unfinished: UnfinishedStore;
   readonly collector: Collector;
   readonly snapshotters: readonly string[];
   /** invalid-argument `snapshotter not loaded: NAME` for one that is not there. */

@@ -84,9 +84,19 @@ it("whiteouts hide what is below", { skip: process.getuid?.() !== 0 }, async () 
   assert.equal(await tree.read("/etc/b"), "b");
 });
 
-it("what is no regular file is null, and what is too long is refused", async () => {
-  using tree = layered({ pipe: "fifo", long: "x".repeat(101) });
-  assert.equal(await tree.read("/pipe"), null);
+it("what could never be read to its end is refused, and so is what is too long", async () => {
+  using tree = layered({
+    pipe: "fifo",
+    long: "x".repeat(101),
+    zero: "-> dev/zero",
+    kmsg: "-> /etc/../proc/kmsg",
+    "etc/a": "a",
+    x: "-> pipe",
+  });
+  await fails(() => tree.read("/pipe"), "invalid-argument", "/pipe is a fifo, not a file");
+  await fails(() => tree.read("/x"), "invalid-argument", "/x is a fifo, not a file");
+  await fails(() => tree.read("/zero"), "invalid-argument", "/zero is a link to /dev/zero, not a file");
+  await fails(() => tree.read("/kmsg"), "invalid-argument");
   await fails(() => tree.read("/long"), "resource-exhausted", "/long");
   await fails(() => tree.read("/a\0b"), "invalid-argument");
 });

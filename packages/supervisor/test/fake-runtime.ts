@@ -42,6 +42,9 @@ export function fakeRuntime(): FakeRuntime {
         all.set(key, task);
         return task;
       },
+      async abandon() {
+        return false;
+      },
       get,
       list: async (namespace) => ({
         tasks: [...all.values()].filter((task) => task.namespace === namespace),

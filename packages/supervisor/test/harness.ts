@@ -7,6 +7,8 @@ import { notFound, silent, systemClock, unknownError } from "@berth/base";
 import type { Differ, Images, ResolvedImage } from "@berth/images";
 import { type Client, clientOf, memoryTransport } from "@berth/rpc";
 import { openStore, type Store } from "@berth/store";
+import { createLives } from "../src/services/engine/lives.ts";
+import type { EngineNeeds } from "../src/services/engine/needs.ts";
 import { registrations } from "../src/services/registrations.ts";
 import { type FakeRuntime, fakeRuntime } from "./fake-runtime.ts";
 
@@ -16,6 +18,7 @@ export const sha256 = (bytes: Uint8Array | string): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 export interface Harness extends AsyncDisposable {
+  readonly engine: EngineNeeds;
   readonly store: Store;
   readonly runtime: FakeRuntime;
   readonly root: string;
@@ -31,27 +34,33 @@ export async function startHarness(): Promise<Harness> {
   const stopping = new AbortController();
   const ownShim = join(root, "containerd-shim-berth-v2");
   await writeFile(ownShim, "");
+  const engine: EngineNeeds = {
+    store,
+    runtime,
+    images: oneImage(store),
+    logs: join(root, "io.berth.engine.v1", "logs"),
+    defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
+    resolveShim: (name) => {
+      if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);
+      return ownShim;
+    },
+    ownShim,
+    lives: createLives(),
+  };
   const transport = memoryTransport(
     registrations({
-      store,
-      runtime,
-      images: oneImage(store),
+      engine,
       differ: noDiffer,
       clock: systemClock,
       root,
       uuid: "00000000-0000-4000-8000-000000000000",
       build: { version: "1.2.3", revision: "abc" },
-      defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
       stopping: stopping.signal,
-      resolveShim: (name) => {
-        if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);
-        return ownShim;
-      },
-      ownShim,
     }),
     silent,
   );
   return {
+    engine,
     store,
     runtime,
     root,

@@ -25,7 +25,7 @@ export const run = command({
   async run(session, values, rest) {
     const asked = containerRequest(values, rest, { env, cwd, readText });
     const named = values.name !== "";
-    const request = { ...asked, id: named ? values.name : randomId() };
+    const request = { ...asked, id: named ? values.name : randomId(), startFollows: true };
     const { connection } = session;
     void connection.api; // a supervisor that is not there is reported, not waited for
     if (values.detach) return await runDetached(session, request, named, values.rm);
@@ -40,10 +40,11 @@ export const run = command({
     let creating: Promise<void> = Promise.resolve();
     // A name that was refused is somebody else's container, which --rm must not touch.
     let ours = !named;
-    const create = async (task: Init<CreateTaskRequest>): Promise<void> => {
-      await createContainer(session, request, named);
-      ours = true;
-      await createTask(connection, task);
+    const make = async (task: Init<CreateTaskRequest>): Promise<void> => {
+      const made = () => {
+        ours = true;
+      };
+      await create(session, { request, named, task, made });
     };
     try {
       const outcome = await runAttached(session, {
@@ -52,7 +53,7 @@ export const run = command({
         terminal: values.tty,
         signals,
         create: (paths) => {
-          creating = create({ id: request.id, terminal: values.tty, ...paths });
+          creating = make({ id: request.id, terminal: values.tty, startFollows: true, ...paths });
           return creating;
         },
       });
@@ -79,17 +80,43 @@ async function runDetached(
   remove: boolean,
 ): Promise<number> {
   const { id } = request;
-  await createContainer(session, request, named);
+  const task = { id, terminal: request.terminal, log: true, startFollows: true };
+  let ours = !named;
+  const made = () => {
+    ours = true;
+  };
   try {
-    await createTask(session.connection, { id, terminal: request.terminal, log: true });
+    await create(session, { request, named, task, made });
     await session.connection.api.tasks.start({ containerId: id });
   } catch (error) {
     // What never ran has no end at which it could be removed.
-    await finish(session, id, remove, exitCodes.berth);
+    await finish(session, id, remove && ours, exitCodes.berth);
     throw error;
   }
   session.print(`${id}\n`);
   return exitCodes.ok;
+}
+
+interface Creation {
+  readonly request: Init<CreateContainerRequest>;
+  readonly named: boolean;
+  readonly task: Init<CreateTaskRequest>;
+  /** Told when the container is there. */
+  readonly made: () => void;
+}
+
+/** Makes the container and its task, and both again where the supervisor was restarted in between, which undoes the former. */
+async function create(session: Session, { request, named, task, made }: Creation): Promise<void> {
+  for (let again = false; ; again = true) {
+    await createContainer(session, request, named);
+    made();
+    try {
+      await createTask(session.connection, task);
+      return;
+    } catch (error) {
+      if (again || !isNotFound(error)) throw error;
+    }
+  }
 }
 
 /** Makes the container. Where the supervisor goes away meanwhile and an id of our own is there afterwards, it is ours. */

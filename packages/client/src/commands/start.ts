@@ -18,7 +18,7 @@ export const start = command({
       if (status === Status.STOPPED) await api.tasks.delete({ containerId: id });
       else if (status !== null && status !== Status.CREATED)
         throw failedPrecondition(`container ${JSON.stringify(id)} runs already`);
-      if (status !== Status.CREATED) await api.engine.createTask({ id, log: true });
+      if (status !== Status.CREATED) await api.engine.createTask({ id, log: true, startFollows: true });
       await api.tasks.start({ containerId: id });
       return id;
     });

@@ -1,4 +1,5 @@
 import { readdirSync } from "node:fs";
+import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
   alreadyExists,
@@ -234,6 +235,12 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       drop(scope, key);
     },
     drop,
+    async clear(scope, key) {
+      const row = demand(scope, key);
+      if (row.kind !== "active") throw failedPrecondition(`snapshot ${key} is not active, and stays as it is`);
+      const own = layout.ownDirectory(row.id);
+      for (const name of await readdir(own)) await rm(join(own, name), { recursive: true, force: true });
+    },
     stat: (scope, key) => toInfo(demand(scope, key)),
     update: (scope, given, paths) =>
       db.transaction(() => {

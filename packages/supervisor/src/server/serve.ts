@@ -11,7 +11,9 @@ import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
 import { drainCommandOf } from "../logs/drain-command.ts";
 import { removeWhenEnded } from "../services/engine/auto-remove.ts";
-import { logsBelow } from "../services/engine/needs.ts";
+import { finishSteps, untilStarted } from "../services/engine/finish.ts";
+import { createLives } from "../services/engine/lives.ts";
+import { type EngineNeeds, logsBelow } from "../services/engine/needs.ts";
 import { persistentUuid } from "../services/introspection.ts";
 import { registrations } from "../services/registrations.ts";
 import { revision, version } from "../version.ts";
@@ -121,26 +123,34 @@ async function startDaemon(config: Config, program: string, log: Log) {
   );
   undo.use(reclaimWhenIdle());
   undo.use(announceRemovals(store.collector, runtime.events));
-  const removal = undo.use(removeWhenEnded({ store, runtime, logs }, log));
+  const lives = createLives();
+  const removal = undo.use(removeWhenEnded({ store, runtime, logs, lives }, log));
   dropTemporaryLeases(store, log);
   const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
   const images = openImages({ store, differ, log });
-  const services = registrations({
+  const engine: EngineNeeds = {
     store,
     runtime,
     images,
+    logs,
+    resolveShim,
+    ownShim,
+    defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
+    lives,
+  };
+  const services = registrations({
+    engine,
     differ,
     clock,
     root,
     uuid: await persistentUuid(join(root, "io.containerd.grpc.v1.introspection", "uuid")),
     build: { version, revision },
-    defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
-    resolveShim,
-    ownShim,
     stopping: stopping.signal,
   });
 
+  // Before anybody is served, so that no call comes in between.
+  const finishing = finishSteps(engine, log);
   const grpc = await serveGrpc(address, services, config.grpc, log);
   const ttrpc = await serveTtrpc(ttrpcAddress, services, config.ttrpc, log);
   const reconnecting = runtime
@@ -155,7 +165,15 @@ async function startDaemon(config: Config, program: string, log: Log) {
   return {
     async stop() {
       stopping.abort();
-      await Promise.all([grpc.stop(GRACE), ttrpc.stop(GRACE)]);
+      const ending = async () => {
+        await finishing;
+        await untilStarted(engine);
+        await finishSteps(engine, log);
+        // A shim ends once it has told its last event, which it does over ttrpc.
+        await ttrpc.stop(GRACE);
+      };
+      await Promise.all([grpc.stop(GRACE), ending()]);
+      await finishSteps(engine, log);
       await owned.disposeAsync();
       await reconnecting;
     },

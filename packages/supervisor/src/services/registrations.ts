@@ -1,7 +1,7 @@
 // Every service with its implementation: what both sockets serve.
 import { join } from "node:path";
 import type { Clock } from "@berth/base";
-import type { Differ, Images as ImageResolver } from "@berth/images";
+import type { Differ } from "@berth/images";
 import { Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
 import { Content } from "@berth/proto/containerd/services/content/v1";
@@ -17,13 +17,11 @@ import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Health } from "@berth/proto/grpc/health/v1";
 import { type Registration, register } from "@berth/rpc";
-import type { Runtime } from "@berth/runtime";
-import type { Store } from "@berth/store";
 import { containersService } from "./containers.ts";
 import { contentService } from "./content.ts";
 import { diffService } from "./diff.ts";
 import { endAtStop } from "./end-at-stop.ts";
-import { logsBelow } from "./engine/needs.ts";
+import type { EngineNeeds } from "./engine/needs.ts";
 import { engineService } from "./engine.ts";
 import { eventsService, ttrpcEventsService } from "./events.ts";
 import { healthService } from "./health.ts";
@@ -37,26 +35,19 @@ import { tasksService } from "./tasks.ts";
 import { versionService } from "./version.ts";
 
 export interface ServiceNeeds {
-  readonly store: Store;
-  readonly runtime: Runtime;
-  readonly images: ImageResolver;
+  readonly engine: EngineNeeds;
   readonly differ: Differ;
   readonly clock: Clock;
   /** Durable directory. */
   readonly root: string;
   readonly uuid: string;
   readonly build: { readonly version: string; readonly revision: string };
-  readonly defaults: { readonly runtime: string; readonly snapshotter: string };
-  /** Path of a runtime's shim. Throws a sentence for one that is not installed. */
-  readonly resolveShim: (runtime: string) => string;
-  /** Path of berth's own shim. */
-  readonly ownShim: string;
   /** Aborted when berthd begins to stop. */
   readonly stopping: AbortSignal;
 }
 
-export function registrations(needs: ServiceNeeds): Registration[] {
-  const { store, runtime, images, differ, clock, root, uuid, build, defaults, resolveShim, ownShim, stopping } = needs;
+export function registrations({ engine, differ, clock, root, uuid, build, stopping }: ServiceNeeds): Registration[] {
+  const { store, runtime } = engine;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -73,26 +64,26 @@ export function registrations(needs: ServiceNeeds): Registration[] {
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name), events })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
-    endAtStop(register(Tasks, tasksService({ runtime, containers, content, differ, clock })), ["wait"], stopping),
+    endAtStop(
+      register(
+        Tasks,
+        tasksService({
+          runtime,
+          containers,
+          content,
+          differ,
+          clock,
+          unfinished: store.unfinished,
+          lives: engine.lives,
+        }),
+      ),
+      ["wait"],
+      stopping,
+    ),
     endAtStop(register(Events, eventsService({ events })), ["subscribe"], stopping),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows })),
-    endAtStop(
-      register(
-        Engine,
-        engineService({
-          store,
-          runtime,
-          images,
-          logs: logsBelow(root),
-          resolveShim,
-          ownShim,
-          defaults,
-        }),
-      ),
-      ["readLogs", "waitContainer"],
-      stopping,
-    ),
+    endAtStop(register(Engine, engineService(engine)), ["readLogs", "waitContainer"], stopping),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));
   return [...list, endAtStop(register(Health, healthService({ names })), ["watch"], stopping)];

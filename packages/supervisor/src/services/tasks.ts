@@ -15,11 +15,12 @@ import { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
 import type { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Call, ServiceImpl } from "@berth/rpc";
 import { type Exit, type ProcessState, type Runtime, type Task, taskExists } from "@berth/runtime";
-import type { ContainerStore, ContentStore } from "@berth/store";
+import type { ContainerStore, ContentStore, UnfinishedStore } from "@berth/store";
 import { keepCheckpoint, layOutCheckpoint, scratchDirectory } from "./checkpoints.ts";
 import { mountsFromProto } from "./convert-common.ts";
 import { descriptorToProto } from "./convert-descriptor.ts";
 import { processToProto } from "./convert-process.ts";
+import type { Lives } from "./engine/lives.ts";
 import { settledTasks } from "./settled-tasks.ts";
 
 export interface TasksNeeds {
@@ -28,6 +29,8 @@ export interface TasksNeeds {
   readonly content: ContentStore;
   readonly differ: Differ;
   readonly clock: Clock;
+  readonly unfinished: UnfinishedStore;
+  readonly lives: Lives;
 }
 
 const exitToProto = (exit: Exit) => ({
@@ -37,13 +40,19 @@ const exitToProto = (exit: Exit) => ({
 });
 
 export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
-  const { runtime, containers, clock } = needs;
+  const { runtime, containers, clock, unfinished, lives } = needs;
   const settled = settledTasks(runtime);
 
   /** The container's task; not-found names the container where that is what is missing. */
   const find = async (call: Call, id: string): Promise<Task> => {
     containers.get(call, id);
     return await settled.find(call, id);
+  };
+
+  /** Durable before the caller hears of a start, so that no later one undoes it. */
+  const nothingFollows = (call: Call, id: string): void => {
+    const step = unfinished.get(call, id);
+    if (step === "run" || step === "start") unfinished.clear(call, id);
   };
 
   /** Checkpoints for tasks that have not been started: the runtime reads them at Start, not at Create. */
@@ -83,9 +92,20 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     },
     async start(req, call) {
       const task = await find(call, req.containerId);
-      const pid = await task.start(req.execId);
-      if (req.execId === "") await dropCheckpoint(task);
-      return { pid };
+      if (req.execId !== "") return { pid: await task.start(req.execId) };
+      const name = { namespace: call.namespace, id: req.containerId };
+      return await lives.start(name, async () => {
+        // It may have been undone before it was our turn.
+        runtime.tasks.get(call.namespace, req.containerId);
+        try {
+          const pid = await task.start("");
+          await dropCheckpoint(task);
+          return { pid };
+        } finally {
+          // Whether it was started or not: a caller who is still there knows what there is now.
+          if (!call.signal.aborted) nothingFollows(call, req.containerId);
+        }
+      });
     },
     async delete(req, call) {
       const task = await find(call, req.containerId);

@@ -51,6 +51,7 @@ export interface CreateContainerRequest {
   network: string;
   logOptions: Record<string, string>;
   autoRemove: boolean;
+  startFollows: boolean;
 }
 export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerRequest>("berth.v1.CreateContainerRequest", [
   "id", 1, 6, null,
@@ -79,6 +80,7 @@ export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerReq
   "network", 24, 6, null,
   "logOptions", 25, 38, null,
   "autoRemove", 30, 0, null,
+  "startFollows", 31, 0, null,
 ]);
 
 export interface CreateContainerResponse {
@@ -97,6 +99,7 @@ export interface CreateTaskRequest {
   stderr: string;
   terminal: boolean;
   log: boolean;
+  startFollows: boolean;
 }
 export const CreateTaskRequest = /* @__PURE__ */ message<CreateTaskRequest>("berth.v1.CreateTaskRequest", [
   "id", 1, 6, null,
@@ -105,6 +108,7 @@ export const CreateTaskRequest = /* @__PURE__ */ message<CreateTaskRequest>("ber
   "stderr", 4, 6, null,
   "terminal", 5, 0, null,
   "log", 6, 0, null,
+  "startFollows", 7, 0, null,
 ]);
 
 export interface CreateTaskResponse {

@@ -16,14 +16,14 @@ import type { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
-import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter, type Store } from "@berth/store";
+import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter } from "@berth/store";
 import { logLabels, logLimits } from "../../logs/log-limits.ts";
 import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeSpec } from "../../spec/make-spec.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
 import { autoRemoveLabel } from "./auto-remove.ts";
-import { type EngineNeeds, readRootFile } from "./needs.ts";
+import { type EngineNeeds, hasContainer, readRootFile } from "./needs.ts";
 
 export const stopSignalLabel = "io.containerd.image.config.stop-signal";
 /** Digest of what the image's name meant when the container was made. */
@@ -38,13 +38,26 @@ export async function createContainer(
   req: CreateContainerRequest,
   call: Call,
 ): Promise<{ id: string; warnings: string[] }> {
-  const { store, images, runtime } = needs;
   const id = req.id === "" ? randomId() : checkId("container", req.id);
   checkLabels(req.labels);
   const removal = req.autoRemove ? { [autoRemoveLabel]: "true" } : {};
   const labels = { ...req.labels, ...logLabels(req.logOptions), ...removal };
   logLimits(labels);
-  if (hasContainer(store, call, id)) throw alreadyExists("container", id);
+  const taken = alreadyExists("container", id);
+  return await needs.lives.make({ namespace: call.namespace, id }, taken, call.signal, async (signal) => {
+    if (hasContainer(needs.store, call, id)) throw taken;
+    return await make(needs, { ...req, id, labels }, call, signal);
+  });
+}
+
+async function make(
+  needs: EngineNeeds,
+  req: CreateContainerRequest,
+  call: Call,
+  signal: AbortSignal,
+): Promise<{ id: string; warnings: string[] }> {
+  const { store, images, runtime } = needs;
+  const { id, labels } = req;
   const defaults = defaultsOf(needs, call.namespace);
   const runtimeName = req.runtime || defaults.runtime;
   checkRuntime(needs, runtimeName);
@@ -54,7 +67,7 @@ export async function createContainer(
 
   const chainId = isThere(snapshots, call, image.chainId)
     ? image.chainId
-    : await images.unpack(call, image, snapshotter);
+    : await images.unpack(call, image, snapshotter, signal);
 
   // The directories are on their way to the disk while the spec is made.
   const staging = snapshots.stage(call, { kind: "active", key: id, parent: chainId, labels: {} });
@@ -75,8 +88,10 @@ export async function createContainer(
   const layers = snapshots.directories(call, chainId);
   checkPlainPaths(plainPaths(spec), (path) => readLinkInSnapshot(layers, path));
   const { StopSignal } = image.config.config;
+  signal.throwIfAborted();
   const record = store.transaction(() => {
     staged.commit();
+    if (req.startFollows) store.unfinished.set(call, id, "run");
     return store.containers.create(call, {
       id,
       labels: {
@@ -104,16 +119,6 @@ export async function createContainer(
     runtime: { name: record.runtime.name, options: anyFromRecord(record.runtime.options) },
   });
   return { id, warnings: [] };
-}
-
-function hasContainer(store: Store, scope: Scope, id: string): boolean {
-  try {
-    store.containers.get(scope, id);
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
 }
 
 function isThere(snapshots: Snapshotter, scope: Scope, name: string): boolean {

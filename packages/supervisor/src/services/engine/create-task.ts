@@ -1,13 +1,35 @@
 import { invalidArgument } from "@berth/base";
 import type { CreateTaskRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
+import { taskExists } from "@berth/runtime";
 import { logLimits } from "../../logs/log-limits.ts";
 import { logPlace, prepareLog } from "../../logs/log-place.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
-import type { EngineNeeds } from "./needs.ts";
+import { type EngineNeeds, hasContainer } from "./needs.ts";
 
 export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, call: Call): Promise<{ pid: number }> {
+  const { store, lives } = needs;
+  const { id } = req;
+  store.containers.get(call, id);
+  return await lives.make({ namespace: call.namespace, id }, taskExists(id), call.signal, async (signal) => {
+    if (req.startFollows && store.unfinished.get(call, id) === null) store.unfinished.set(call, id, "start");
+    try {
+      return await make(needs, req, call, signal);
+    } catch (error) {
+      // A caller who hears of it knows what is there, and may start it later. One who is gone does not.
+      if (!signal.aborted && hasContainer(store, call, id)) store.unfinished.clear(call, id);
+      throw error;
+    }
+  });
+}
+
+async function make(
+  needs: EngineNeeds,
+  req: CreateTaskRequest,
+  call: Call,
+  signal: AbortSignal,
+): Promise<{ pid: number }> {
   const { store, runtime } = needs;
   const record = store.containers.get(call, req.id);
   if (req.log && (req.stdout !== "" || req.stderr !== ""))
@@ -21,17 +43,21 @@ export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, cal
     : "";
   const rootfs =
     record.snapshotKey === "" ? [] : await store.snapshotter(record.snapshotter).mounts(call, record.snapshotKey);
-  const task = await runtime.tasks.create(call.namespace, {
-    id: req.id,
-    rootfs,
-    stdin: req.stdin,
-    stdout: log || req.stdout,
-    stderr: log && !req.terminal ? log : req.stderr,
-    terminal: req.terminal,
-    client: clientDirectory(req) || null,
-    checkpoint: "",
-    options: null,
-    runtimePath: "",
-  });
+  const task = await runtime.tasks.create(
+    call.namespace,
+    {
+      id: req.id,
+      rootfs,
+      stdin: req.stdin,
+      stdout: log || req.stdout,
+      stderr: log && !req.terminal ? log : req.stderr,
+      terminal: req.terminal,
+      client: clientDirectory(req) || null,
+      checkpoint: "",
+      options: null,
+      runtimePath: "",
+    },
+    signal,
+  );
   return { pid: task.pid };
 }

@@ -6,6 +6,7 @@ import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from
 import { parseExact } from "../../spec/exact-json.ts";
 import type { ReadRootFile } from "../../spec/find-user.ts";
 import type { OciSpec } from "../../spec/oci.ts";
+import type { Lives } from "./lives.ts";
 
 export interface EngineNeeds {
   readonly store: Store;
@@ -18,10 +19,11 @@ export interface EngineNeeds {
   /** Path of berth's own shim. */
   readonly ownShim: string;
   readonly defaults: { readonly runtime: string; readonly snapshotter: string };
+  readonly lives: Lives;
 }
 
 /** Of what removes a container. */
-export type RemovalNeeds = Pick<EngineNeeds, "store" | "runtime" | "logs">;
+export type RemovalNeeds = Pick<EngineNeeds, "store" | "runtime" | "logs" | "lives">;
 
 /** Where detached containers' logs are, below berthd's root. */
 export const logsBelow = (root: string): string => join(root, "io.berth.engine.v1", "logs");
@@ -41,6 +43,16 @@ export const readRootFile =
 export function specOf(record: ContainerRecord): OciSpec {
   if (record.spec === null) throw failedPrecondition(`container ${JSON.stringify(record.id)} has no spec`);
   return parseExact(new TextDecoder().decode(record.spec.value)) as OciSpec;
+}
+
+export function hasContainer(store: Store, scope: Scope, id: string): boolean {
+  try {
+    store.containers.get(scope, id);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 /** The container's task, or null where it has none. */

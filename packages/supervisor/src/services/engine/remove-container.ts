@@ -1,43 +1,90 @@
-import { failedPrecondition, isNotFound } from "@berth/base";
+import { failedPrecondition, isNotFound, kindOf } from "@berth/base";
 import { topics } from "@berth/proto";
 import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerDelete, SnapshotRemove } from "@berth/proto/containerd/events";
 import type { Call } from "@berth/rpc";
-import type { Store } from "@berth/store";
+import type { Task } from "@berth/runtime";
+import type { ContainerRecord, Scope, Store } from "@berth/store";
 import { logPlace, removeLog } from "../../logs/log-place.ts";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
-import { type RemovalNeeds, taskOf } from "./needs.ts";
+import { hasContainer, type RemovalNeeds, taskOf } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
 
-/** The task goes first, then the log, then record and snapshot in one transaction. */
+/** Goes on when the caller does not wait for it: half a removal is worth nothing to anybody. */
 export async function removeContainer(needs: RemovalNeeds, req: RemoveContainerRequest, call: Call): Promise<object> {
-  const { store, runtime } = needs;
-  const record = store.containers.get(call, req.id);
-  await settledTasks(runtime).settle(call.namespace, req.id);
-  const task = taskOf(runtime, call.namespace, req.id);
-  if (task !== null) {
-    const { status } = task.hasEnded
-      ? { status: "stopped" }
-      : await task.state("").catch((error: unknown) => {
-          if (req.force || isNotFound(error)) return { status: "unknown" };
-          throw error;
-        });
-    if ((status === "running" || status === "paused" || status === "pausing") && !req.force)
-      throw failedPrecondition(`container ${JSON.stringify(req.id)} is ${status}: stop it first, or force its removal`);
-    if (status !== "stopped") await killTask(task, call);
-    await runtime.tasks.delete(call.namespace, req.id, { withContainer: true }).catch(exceptNotFound);
-  }
-  await removeLog(logPlace(needs.logs, call.namespace, req.id));
-  const { snapshotter, snapshotKey: key } = record;
-  const hadSnapshot = store.transaction(() => {
-    store.containers.delete(call, req.id);
-    return key !== "" && isDropped(store, call, snapshotter, key);
-  }, "frees");
-  announce(runtime.events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
-  if (hadSnapshot)
-    announce(runtime.events, call.namespace, topics.snapshotRemove, SnapshotRemove, { key, snapshotter });
+  const { store, runtime, lives } = needs;
+  const { id, force } = req;
+  const { namespace } = call;
+  const scope = { namespace, lease: call.lease };
+  await lives.remove({ namespace, id }, force, async (abortedMaking) => {
+    if (abortedMaking && !hasContainer(store, scope, id)) return;
+    store.containers.get(scope, id);
+    await settledTasks(runtime).settle(namespace, id);
+    if (!force) await refuseLive(taskOf(runtime, namespace, id));
+    try {
+      await discardContainer(needs, scope, id);
+    } catch (error) {
+      // The caller hears that it is there still.
+      store.unfinished.clear(scope, id);
+      throw error;
+    }
+  });
   return {};
+}
+
+async function refuseLive(task: Task | null): Promise<void> {
+  if (task === null || task.hasEnded) return;
+  const status = await task.state("").then((state) => state.status, exceptNotFound);
+  if (status === "running" || status === "paused" || status === "pausing")
+    throw failedPrecondition(`container ${JSON.stringify(task.id)} is ${status}: stop it first, or force its removal`);
+}
+
+/**
+ * The task goes first, then the log, then record and snapshot in one transaction. That it is being removed is noted
+ * before, so that a kill in between leaves it to the next start.
+ */
+export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: string): Promise<void> {
+  const { store, runtime } = needs;
+  const { namespace } = scope;
+  const record = store.containers.get(scope, id);
+  if (taskOf(runtime, namespace, id) !== null) store.unfinished.set(scope, id, "remove");
+  await discardTask(needs, scope, id);
+  await removeLog(logPlace(needs.logs, namespace, id));
+  const hadSnapshot = await forget(store, scope, record);
+  const { snapshotter, snapshotKey: key } = record;
+  announce(runtime.events, namespace, topics.containerDelete, ContainerDelete, { id });
+  if (hadSnapshot) announce(runtime.events, namespace, topics.snapshotRemove, SnapshotRemove, { key, snapshotter });
+}
+
+/** Until there is neither a task nor one that is being made. */
+export async function discardTask({ runtime }: RemovalNeeds, { namespace }: Scope, id: string): Promise<void> {
+  for (;;) {
+    const wasMaking = await runtime.tasks.abandon(namespace, id);
+    const task = taskOf(runtime, namespace, id);
+    if (task === null && !wasMaking) return;
+    if (task === null) continue;
+    const status = task.hasEnded ? "stopped" : await task.state("").then((state) => state.status, whereUnknown);
+    if (status !== "stopped") await killTask(task, new AbortController().signal);
+    await runtime.tasks.delete(namespace, id, { withContainer: true }).catch(exceptNotFound);
+  }
+}
+
+/** True where there was a snapshot as well. */
+async function forget(store: Store, scope: Scope, { id, snapshotter, snapshotKey: key }: ContainerRecord) {
+  const drop = () =>
+    store.transaction(() => {
+      store.containers.delete(scope, id);
+      return key !== "" && isDropped(store, scope, snapshotter, key);
+    }, "frees");
+  try {
+    return drop();
+  } catch (error) {
+    if (kindOf(error) !== "resource-exhausted" || key === "") throw error;
+    // Not even the room that is kept back is there: what the container has written makes some.
+    await store.snapshotter(snapshotter).clear(scope, key);
+    return drop();
+  }
 }
 
 function exceptNotFound(error: unknown): null {
@@ -45,10 +92,13 @@ function exceptNotFound(error: unknown): null {
   throw error;
 }
 
+/** A shim that does not say is killed with what it keeps. */
+const whereUnknown = (): "unknown" => "unknown";
+
 /** False where there is no such snapshot. */
-function isDropped(store: Store, call: Call, snapshotter: string, key: string): boolean {
+function isDropped(store: Store, scope: Scope, snapshotter: string, key: string): boolean {
   try {
-    store.snapshotter(snapshotter).drop(call, key);
+    store.snapshotter(snapshotter).drop(scope, key);
     return true;
   } catch (error) {
     exceptNotFound(error);

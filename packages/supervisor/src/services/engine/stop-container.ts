@@ -24,5 +24,5 @@ export async function stopContainer({ store, runtime }: EngineNeeds, req: StopCo
 }
 
 /** SIGKILL to everything in the task; resolves at its exit. */
-export const killTask = (task: Task, call: Call): Promise<Exit> =>
-  task.stop({ signal: SIGKILL, graceMs: 0 }, call.signal);
+export const killTask = (task: Task, stop: AbortSignal): Promise<Exit> =>
+  task.stop({ signal: SIGKILL, graceMs: 0 }, stop);

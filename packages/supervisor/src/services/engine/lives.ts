@@ -1,0 +1,131 @@
+// Orders what is done to one container, from its record to its task. A name is free, or in one phase:
+//
+//            | free  | making                      | removing       | finishing
+//   make     | runs  | refused                     | refused        | waits, then runs
+//   start    | runs  | runs                        | refused        | waits, then runs
+//   remove   | runs  | aborts it, waits, then runs | joins it       | waits, then runs
+//   finish   | runs  | aborts it, waits, then runs | waits          | -
+//
+// Making is the creation of the record, or of the task. A start is no phase: the removal of what is being started does not
+// wait for it, but finishing does. Finishing is what a shutdown or the next start does about a step that was cut short.
+import { aborted, failedPrecondition, unavailable } from "@berth/base";
+
+export interface Name {
+  readonly namespace: string;
+  readonly id: string;
+}
+
+export interface Lives {
+  /** The work's signal is aborted with the caller's, and once the container is to be removed. `taken` is the refusal. */
+  make<T>(name: Name, taken: Error, signal: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T>;
+  /** For the start of a container's first process. */
+  start<T>(name: Name, work: () => Promise<T>): Promise<T>;
+  /** Without `force`, a making is left alone and the removal refused. `work` is told whether a making was aborted. */
+  remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void>;
+  /** Where nothing else is under way it begins at once: what is asked of the name from now on waits. */
+  finish(name: Name, work: () => Promise<void>): Promise<void>;
+}
+
+type Phase =
+  | { readonly at: "making"; readonly over: Promise<unknown>; readonly abort: AbortController }
+  | { readonly at: "removing" | "finishing"; readonly over: Promise<void> };
+
+export function createLives(): Lives {
+  const phases = new Map<string, Phase>();
+  const starts = new Map<string, Set<Promise<unknown>>>();
+  const keyOf = ({ namespace, id }: Name): string => `${namespace}/${id}`;
+
+  /** Synchronous up to the work's first step, so that no phase comes in between. */
+  function enter<T, P extends Phase>(name: Name, work: () => Promise<T>, phase: (over: Promise<T>) => P): Promise<T> {
+    const key = keyOf(name);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const over = promise.then(work);
+    const entered = phase(over);
+    phases.set(key, entered);
+    resolve();
+    const leave = () => {
+      if (phases.get(key) === entered) phases.delete(key);
+    };
+    over.then(leave, leave);
+    return over;
+  }
+
+  async function make<T>(
+    name: Name,
+    taken: Error,
+    signal: AbortSignal,
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    for (let now = phases.get(keyOf(name)); now !== undefined; now = phases.get(keyOf(name))) {
+      if (now.at === "making") throw taken;
+      if (now.at === "removing") throw beingRemoved(name);
+      await now.over.catch(() => {});
+    }
+    const abort = new AbortController();
+    const both = AbortSignal.any([signal, abort.signal]);
+    const over = enter(
+      name,
+      () => work(both),
+      (promise) => ({ at: "making", over: promise, abort }),
+    );
+    try {
+      return await over;
+    } catch (error) {
+      throw abort.signal.aborted ? abort.signal.reason : error;
+    }
+  }
+
+  async function start<T>(name: Name, work: () => Promise<T>): Promise<T> {
+    const key = keyOf(name);
+    for (let now = phases.get(key); now !== undefined && now.at !== "making"; now = phases.get(key)) {
+      if (now.at === "removing") throw beingRemoved(name);
+      await now.over.catch(() => {});
+    }
+    const under = starts.get(key) ?? new Set();
+    starts.set(key, under);
+    const over = work();
+    under.add(over);
+    try {
+      return await over;
+    } finally {
+      under.delete(over);
+      if (under.size === 0) starts.delete(key);
+    }
+  }
+
+  async function remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void> {
+    let hadMaking = false;
+    for (let now = phases.get(keyOf(name)); now !== undefined; now = phases.get(keyOf(name))) {
+      if (now.at === "removing") return await now.over;
+      if (now.at === "making") {
+        if (!force)
+          throw failedPrecondition(`container ${quoted(name)} is being made: wait for it, or force its removal`);
+        now.abort.abort(aborted(`container ${quoted(name)} was removed while it was being made`));
+        hadMaking = true;
+      }
+      await now.over.catch(() => {});
+    }
+    await enter(
+      name,
+      () => work(hadMaking),
+      (over) => ({ at: "removing", over }),
+    );
+  }
+
+  async function finish(name: Name, work: () => Promise<void>): Promise<void> {
+    const underWay = () => {
+      const phase = phases.get(keyOf(name));
+      if (phase?.at === "making")
+        phase.abort.abort(unavailable(`container ${quoted(name)} was being made when berthd ended: try again`));
+      return [...(phase === undefined ? [] : [phase.over]), ...(starts.get(keyOf(name)) ?? [])];
+    };
+    for (let now = underWay(); now.length > 0; now = underWay()) await Promise.allSettled(now);
+    await enter(name, work, (over) => ({ at: "finishing", over }));
+  }
+
+  return { make, start, remove, finish };
+}
+
+const beingRemoved = (name: Name) => failedPrecondition(`container ${quoted(name)} is being removed: try again later`);
+
+const quoted = ({ id }: Name): string => JSON.stringify(id);
