@@ -80,7 +80,9 @@ export function createTarReader(sumOf: (block: Uint8Array) => number = sumOfByte
     header(block) {
       const sum = checksum(block, sumOf);
       if (sum === 0) return { at: "zeros" };
-      if (sum !== Number.parseInt(ascii(block, 148, 156).replaceAll("\0", " "), 8))
+      const said = Number.parseInt(ascii(block, 148, 156).replaceAll("\0", " "), 8);
+      // Old writers added up signed bytes (tar(5)); a block without high bytes has one sum only.
+      if (sum !== said && signedChecksum(block) !== said)
         throw invalidArgument(
           last === ""
             ? "this is not a tar archive: the first header's checksum is wrong"
@@ -105,7 +107,7 @@ export function createTarReader(sumOf: (block: Uint8Array) => number = sumOfByte
     extension(body) {
       if (pending === "L") longName = decodeName(untilNul(body, 0, body.length));
       else if (pending === "K") longLink = decodeName(untilNul(body, 0, body.length));
-      else if (pending === "x") for (const [key, value] of parsePax(body)) records.set(key, value);
+      else if (pending === "x") records = parsePax(body);
       // Global records ("g") describe the archive (git writes its commit there) and change no member.
       pending = null;
     },
@@ -136,9 +138,10 @@ function readMember(
   longName: string | null,
   longLink: string | null,
 ): TarMember {
+  // An empty value takes a record back: what the header itself says counts (pax(1), and Go's archive/tar).
   const text = (key: string): string | null => {
     const value = records.get(key);
-    return value === undefined ? null : decodeName(value);
+    return value === undefined || value.length === 0 ? null : decodeName(value);
   };
   const name = text("path") ?? longName ?? ustarName(block);
   if (name === "") throw invalidArgument("a tar member has an empty name");
@@ -157,38 +160,41 @@ function readMember(
   if (type === undefined)
     throw invalidArgument(`tar member ${JSON.stringify(name)} has the unknown type ${JSON.stringify(flag)}`);
   // Archives from before POSIX mark directories by a slash only (tar(5), old-style archives).
-  if (type === "file" && name.endsWith("/")) type = "directory";
+  if (flag === "\0" && name.endsWith("/")) type = "directory";
   const value = (key: string, at: number, length: number): number => {
     const record = text(key);
     if (record === null) return number(block, at, length, key, name);
-    if (!/^[0-9]{1,15}$/.test(record))
+    if (!/^-?[0-9]{1,15}$/.test(record))
       throw invalidArgument(`tar member ${JSON.stringify(name)} has ${key} ${JSON.stringify(record)}: not a number`);
     return Number(record);
   };
   const id = (key: string, at: number): number => {
     const read = value(key, at, 8);
+    const owner = modulo32(read);
     // 4294967295 is (uid_t)-1: "leave as it is" for chown(2).
-    if (read > 0xfffffffe) throw invalidArgument(`tar member ${JSON.stringify(name)} has ${key} ${read}: too large`);
-    return read;
+    if (owner === 0xffffffff)
+      throw invalidArgument(`tar member ${JSON.stringify(name)} has ${key} ${read}, which means nobody`);
+    return owner;
   };
   const device = type === "char" || type === "block";
   const size = type === "file" ? value("size", 124, 12) : 0;
+  if (size < 0) throw invalidArgument(`tar member ${JSON.stringify(name)} has a negative size`);
   const xattrs = new Map<string, Uint8Array>();
   for (const [key, bytes] of records) if (key.startsWith(XATTR)) xattrs.set(key.slice(XATTR.length), bytes);
   return {
     name,
     type,
-    mode: number(block, 100, 8, "mode", name) & 0o7777,
+    mode: modulo32(number(block, 100, 8, "mode", name)) & 0o7777,
     uid: id("uid", 108),
     gid: id("gid", 116),
     size,
-    mtime: paxTime(text("mtime"), name) ?? { seconds: signedNumber(block, 136, 12, "mtime", name), nanoseconds: 0 },
+    mtime: paxTime(text("mtime"), name) ?? { seconds: number(block, 136, 12, "mtime", name), nanoseconds: 0 },
     link:
       type === "symlink" || type === "hardlink"
         ? (text("linkpath") ?? longLink ?? decodeName(untilNul(block, 157, 100)))
         : "",
-    major: device ? number(block, 329, 8, "devmajor", name) : 0,
-    minor: device ? number(block, 337, 8, "devminor", name) : 0,
+    major: device ? modulo32(number(block, 329, 8, "devmajor", name)) : 0,
+    minor: device ? modulo32(number(block, 337, 8, "devminor", name)) : 0,
     xattrs,
   };
 }
@@ -211,27 +217,30 @@ function checksum(block: Uint8Array, sumOf: (block: Uint8Array) => number): numb
   return sum;
 }
 
+function signedChecksum(block: Uint8Array): number {
+  let sum = 0;
+  for (let at = 0; at < TAR_BLOCK; at++) {
+    const byte = at >= 148 && at < 156 ? 0x20 : (block[at] ?? 0);
+    sum += byte > 0x7f ? byte - 0x100 : byte;
+  }
+  return sum;
+}
+
 function sumOfBytes(bytes: Uint8Array): number {
   let sum = 0;
   for (let at = 0; at < bytes.length; at++) sum += bytes[at] ?? 0;
   return sum;
 }
 
-function number(block: Uint8Array, at: number, length: number, what: string, name: string): number {
-  const value = signedNumber(block, at, length, what, name);
-  if (value < 0) throw invalidArgument(`tar member ${JSON.stringify(name)} has a negative ${what}`);
-  return value;
-}
+/** What the kernel makes of a number that is handed to it as an id or a device: its lowest 32 bits. */
+const modulo32 = (value: number): number => value - Math.floor(value / 2 ** 32) * 2 ** 32;
 
-/** Octal digits amid blanks and zeros, or (GNU, star) a big-endian number with the first bit set. */
-function signedNumber(block: Uint8Array, at: number, length: number, what: string, name: string): number {
+/** As Go's archive/tar reads it: octal digits amid blanks and zeros, or base 256 (GNU, star). May be negative. */
+function number(block: Uint8Array, at: number, length: number, what: string, name: string): number {
   const first = block[at] ?? 0;
   if ((first & 0x80) !== 0) {
-    const negative = (first & 0x40) !== 0;
-    let value = negative ? first - 0x100 : first & 0x3f;
-    for (let next = at + 1; next < at + length; next++) value = value * 256 + (block[next] ?? 0);
-    if (!Number.isSafeInteger(value))
-      throw invalidArgument(`tar member ${JSON.stringify(name)} has a ${what} that is too large`);
+    const value = base256(block.subarray(at, at + length));
+    if (value === null) throw invalidArgument(`tar member ${JSON.stringify(name)} has a ${what} that is too large`);
     return value;
   }
   const end = at + length;
@@ -243,10 +252,21 @@ function signedNumber(block: Uint8Array, at: number, length: number, what: strin
     if (digit < 0 || digit > 7) break;
     value = value * 8 + digit;
   }
-  for (; position < end; position++)
-    if (block[position] !== 0x20 && block[position] !== 0)
+  // What is behind a zero byte does not count.
+  for (; position < end && block[position] !== 0; position++)
+    if (block[position] !== 0x20)
       throw invalidArgument(`tar member ${JSON.stringify(name)} has a ${what} that is not an octal number`);
   return value;
+}
+
+/** Two's complement, big-endian, the first bit set as a mark; null for what 64 bits do not hold. */
+function base256(bytes: Uint8Array): number | null {
+  let value = (bytes[0] ?? 0) & 0x40 ? -1n : 0n;
+  for (const [position, byte] of bytes.entries())
+    value = (value << 8n) | BigInt(position === 0 ? (byte & 0x7f) | (value < 0n ? 0x80 : 0) : byte);
+  if (BigInt.asIntN(64, value) !== value) return null;
+  // Sizes and times beyond 2^53 are beyond every file, and may lose their last digits.
+  return Number(value);
 }
 
 /** `seconds[.fraction]`; null where there is no record. */

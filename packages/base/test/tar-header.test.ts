@@ -125,21 +125,81 @@ describe("tar headers", () => {
       }
     });
 
-  it("with numbers in base 256 are read", () => {
+  /** A header with bytes of a field replaced, and a checksum that is right, or that of signed bytes. */
+  function headerWith(at: number, bytes: readonly number[], signed = false): Uint8Array {
     const header = encodeTarHeader(plain);
-    header.set([0x80, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0], 124);
+    header.set(bytes, at);
     header.fill(0x20, 148, 156);
-    header.set(
-      encodeName(
-        header
-          .reduce((sum, byte) => sum + byte, 0)
-          .toString(8)
-          .padStart(6, "0"),
-      ),
-      148,
-    );
-    const step = createTarReader().header(header);
-    assert.equal(step.at === "member" && step.member.size, 0x10_0000_0000);
+    const sum = header.reduce((total, byte) => total + (signed && byte > 0x7f ? byte - 0x100 : byte), 0);
+    header.set(encodeName(sum.toString(8).padStart(6, "0")), 148);
+    return header;
+  }
+  const octal = (text: string): number[] => [...encodeName(text)];
+  const [UID, SIZE, MTIME] = [108, 124, 136];
+
+  // What Go's archive/tar and chown(2) make of each.
+  const numbers: readonly (readonly [title: string, at: number, bytes: readonly number[], outcome: number | RegExp])[] =
+    [
+      ["base 256", SIZE, [0x80, 0, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0], 0x10_0000_0000],
+      ["base 256 in its first byte as well", UID, [0x80, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff], 0x7fffffff],
+      ["a negative size", SIZE, Array(12).fill(0xff), /negative size/],
+      ["a negative time", MTIME, [...Array(11).fill(0xff), 0xfe], -2],
+      ["a time of long ago", MTIME, [0xff, 0xff, 0xff, 0xff, 0x80, ...Array(7).fill(0)], -(2 ** 63)],
+      [
+        "a time that 64 bits do not hold",
+        MTIME,
+        [0xff, 0xff, 0xff, 0x7f, ...Array(8).fill(0xff)],
+        /mtime that is too large/,
+      ],
+      ["a negative owner, which wraps", UID, [...Array(7).fill(0xff), 0xfe], 0xfffffffe],
+      ["an owner beyond 32 bits, which wraps", UID, [0x80, 0, 0, 1, 0, 0, 0, 7], 7],
+      ["an owner that means nobody", UID, Array(8).fill(0xff), /uid -1, which means nobody/],
+      ["octal digits amid blanks", UID, octal("  17  \0"), 15],
+      ["octal digits before a zero byte", UID, octal("17\0xyz\0"), 15],
+      ["octal digits before a blank and more", UID, octal("17 5\0"), /uid that is not an octal number/],
+      ["no digits", UID, octal("       \0"), 0],
+      ["other digits", UID, octal("129\0"), /uid that is not an octal number/],
+    ];
+  for (const [title, at, bytes, outcome] of numbers)
+    it(`with ${title} are ${typeof outcome === "number" ? `read: ${outcome}` : "refused"}`, () => {
+      const read = () => {
+        const step = createTarReader().header(headerWith(at, bytes));
+        assert.ok(step.at === "member");
+        const { uid, size, mtime } = step.member;
+        return { [UID]: uid, [SIZE]: size, [MTIME]: mtime.seconds }[at];
+      };
+      if (typeof outcome === "number") assert.equal(read(), outcome);
+      else assert.throws(read, outcome);
+    });
+
+  it("with a checksum of signed bytes are read", () => {
+    const step = createTarReader().header(headerWith(0, [0xe4, 0xf6], true));
+    assert.equal(step.at === "member" && step.member.type, "file");
+  });
+
+  it("with an empty record of pax are read as the header says", () => {
+    const body = encodeName("8 path=\n13 linkpath=\n7 uid=\n8 size=\n9 mtime=\n");
+    const reader = createTarReader();
+    const header = encodeTarHeader({ ...plain, uid: 7, mtime: { seconds: 9, nanoseconds: 0 } });
+    const extension = headerWith(156, octal("x"));
+    assert.equal(reader.header(extension).at, "extension");
+    reader.extension(body);
+    const step = reader.header(header);
+    assert.ok(step.at === "member");
+    assert.deepEqual([step.member.name, step.member.uid, step.member.mtime.seconds], ["file", 7, 9]);
+  });
+
+  it("with an attribute that is empty keep it", () => {
+    const [member] = read(encodeTarHeader({ ...plain, xattrs: new Map([["user.empty", new Uint8Array()]]) }));
+    assert.deepEqual(member?.xattrs.get("user.empty"), new Uint8Array());
+  });
+
+  it("whose file's name ends in a slash are directories in the oldest format only", () => {
+    const type = (flag: number): string => {
+      const step = createTarReader().header(headerWith(0, [...octal("dir/\0"), ...Array(151).fill(0), flag]));
+      return step.at === "member" ? step.member.type : step.at;
+    };
+    assert.deepEqual([type(0), type(0x30)], ["directory", "file"]);
   });
 });
 

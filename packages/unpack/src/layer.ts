@@ -132,9 +132,8 @@ export function createLayerWriter(root: Root): LayerWriter {
       case "file":
         return writeFile(member, at, body);
       case "hardlink":
-        // The inode has the first member's owner and mode; a chown here would clear its setuid bit.
         link(member, at);
-        return true;
+        break;
       case "symlink":
         if (member.link === "") throw invalidArgument(`the symbolic link ${JSON.stringify(member.name)} has no target`);
         tree.symlink(at.directory, at.name, member.link);
@@ -196,8 +195,7 @@ export function createLayerWriter(root: Root): LayerWriter {
   }
 
   function setMetadata(member: TarMember, at: Place): void {
-    const symlink = member.type === "symlink";
-    tree.setAttributes(at.directory, at.name, member.uid, member.gid, symlink ? null : member.mode);
+    tree.setAttributes(at.directory, at.name, member.uid, member.gid, isSymlink(member, at) ? null : member.mode);
     for (const [key, value] of member.xattrs) setXattr(at, key, value);
     if (member.type !== "directory") tree.setTimes(at.directory, at.name, clamped(member.mtime));
   }
@@ -219,15 +217,25 @@ export function createLayerWriter(root: Root): LayerWriter {
   }
 }
 
+/** A hard link has owner, mode and time of its own, and the last member for a file counts (as with containerd). */
+function isSymlink(member: TarMember, at: Place): boolean {
+  if (member.type !== "hardlink") return member.type === "symlink";
+  const entry = tree.stat(at.directory, at.name);
+  return entry !== null && (entry.mode & S.IFMT) === S.IFLNK;
+}
+
 const within = (directory: string, name: string): string => (directory === "" ? name : `${directory}/${name}`);
 
 /** Attributes that a layer may have set: not a security module's, nor overlayfs's own. */
 const isLayers = (key: string): boolean =>
   key.startsWith("user.") || key.startsWith("system.posix_acl_") || key === "security.capability";
 
-/** Times before 1970 become 1970, as containerd has it. */
+/** The last second that 2^63 nanoseconds reach, in 2262. */
+const LAST_SECOND = 9_223_372_036;
+
+/** Times before 1970, and after 2262, become 1970, as containerd has it (archive/time.go). */
 const clamped = (time: TarMember["mtime"]): TarMember["mtime"] =>
-  time.seconds < 0 ? { seconds: 0, nanoseconds: 0 } : time;
+  time.seconds < 0 || time.seconds > LAST_SECOND ? { seconds: 0, nanoseconds: 0 } : time;
 
 /** An error of a call, as a sentence about the member. */
 function explained(error: unknown, member: TarMember): unknown {
