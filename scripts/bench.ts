@@ -1,5 +1,6 @@
 // `npm run bench`: berth beside Debian's containerd, the Go shim and the bare runtimes, in one run, taking turns. Prints
-// the table and writes it into README.md. `--quick` takes a tenth of the rounds and writes nothing.
+// the table and writes it into README.md. `--quick` takes a tenth of the rounds and writes nothing; `--hostile` measures
+// hostile archives only, says what each costs, and writes nothing.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -9,6 +10,7 @@ import { makeRootfs } from "../test/support/bundle.ts";
 import { startContainerd } from "../test/support/containerd.ts";
 import { measureClientsWithCrun, measureShimsWithCrun } from "./bench/crun.ts";
 import { type ExecTimes, type Rhythm, rhythms } from "./bench/execs.ts";
+import { measureHostile } from "./bench/hostile.ts";
 import { endOnSignals } from "./bench/interruption.ts";
 import { buildLauncher } from "./bench/launcher.ts";
 import type { Memory } from "./bench/memory.ts";
@@ -21,7 +23,8 @@ import { measureThroughput } from "./bench/throughput.ts";
 import { writeBusyboxImage } from "./busybox-image.ts";
 
 const top = resolve(import.meta.dirname, "..");
-const quick = process.argv.includes("--quick");
+const onlyHostile = process.argv.includes("--hostile");
+const quick = process.argv.includes("--quick") || onlyHostile;
 const rounds = quick ? 5 : 40;
 const image = "docker.io/library/busybox:latest";
 const client = join(top, "dist/bin/berth");
@@ -188,11 +191,27 @@ async function clientRows(folder: string): Promise<void> {
   rowOfOurs("berthd from its start to the first answer", "ms", starts, "< 500 ms");
 }
 
+/** What others may ask of berthd, and what it may cost. */
+async function hostileRows(): Promise<void> {
+  const { archives, answers, peakBytes, versions } = await measureHostile();
+  if (onlyHostile)
+    for (const { title, ms, versionMs } of answers)
+      console.log(`${ms.toFixed(0).padStart(6)} ms, version ${versionMs.toFixed(0).padStart(4)} ms: ${title}`);
+  const slowest = Math.max(...answers.map(({ ms }) => ms));
+  rowOfOurs(`the slowest answer to one of ${archives} hostile archives`, "ms", [slowest], "≤ 10000 ms");
+  rowOfOurs("berthd's most memory at that", "MB", [peakBytes / 1e6], "≤ 256 MB");
+  rowOfOurs("another client's `version` at that, the slowest of a hundred", "ms", [p99(versions)], "≤ 100 ms");
+  rowOfOurs("the slowest of all", "ms", [Math.max(...versions)], "≤ 100 ms");
+}
+
 endOnSignals();
 const folder = mkdtempSync("/run/berth-bench-");
 try {
-  await shimRows(folder);
-  await clientRows(folder);
+  if (!onlyHostile) {
+    await shimRows(folder);
+    await clientRows(folder);
+  }
+  await hostileRows();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

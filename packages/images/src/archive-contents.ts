@@ -1,64 +1,108 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { posix } from "node:path";
-import { invalidArgument } from "@berth/base";
+import { failedPrecondition, invalidArgument } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
-import { writeBlob } from "./blobs.ts";
-import { MAX_DOCUMENT, tooLong } from "./documents.ts";
-import { parseJsonValue } from "./json.ts";
+import { bytesOf, writeBlob } from "./blobs.ts";
+import { MAX_DOCUMENT, parseBounded, tooLong } from "./bounded-json.ts";
 import { type ArchiveMember, tarMembers } from "./tar-stream.ts";
 
-/** Members of an archive that name what is in it; an image of a thousand layers has some three thousand. */
-const MAX_FILES = 100_000;
+/** Members of any kind. */
+const MAX_MEMBERS = 20_000;
+/** Blobs that are stored, each of which costs some milliseconds: an image of 500 layers has 502. */
+const MAX_STORED = 1_000;
+/** Members up to this size wait in memory until something names them: most archives of very many have only such. */
+const SMALL = 64 << 10;
+const MAX_WAITING = 16 << 20;
 
-/** What an archive held: documents by name, and every other file as a blob in the store. */
+/** A file of an archive. */
+export interface ArchiveBlob {
+  readonly digest: string;
+  readonly size: number;
+}
+
+/** What an archive held: documents by name, and every other file. */
 export interface ArchiveContents {
   readonly documents: ReadonlyMap<string, unknown>;
   /** By the name in the archive, links followed. */
-  blob(name: string): { readonly digest: string; readonly size: number } | null;
+  blob(name: string): ArchiveBlob | null;
+  /** Puts a blob of the archive into the store, unless it is there. One that the archive has not is no error. */
+  keep(digest: string): Promise<void>;
 }
 
 const documentNames = new Set(["index.json", "manifest.json", "oci-layout"]);
 /** Of docker's archives: nothing that an image is made of. */
 const skipped = new Set(["VERSION", "json", "repositories"]);
 
-/** Takes an archive's tar in one pass; blobs go to the content store as they come. */
+/** What file managers and other tools leave in a directory that is made an archive of. */
+const isStranger = (name: string): boolean => {
+  const base = posix.basename(name);
+  return base.startsWith("._") || base === ".DS_Store" || skipped.has(base);
+};
+
+/** Takes an archive's tar in one pass; all but small blobs go to the content store as they come. */
 export async function readArchive(
   store: Store,
   scope: Scope,
   tar: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<ArchiveContents> {
-  const documents = new Map<string, unknown>();
-  const blobs = new Map<string, { digest: string; size: number }>();
+  // Only the last of a name counts, and only that is parsed.
+  const unparsed = new Map<string, Uint8Array>();
+  const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
+  const waiting = new Map<string, Uint8Array>();
   const unique = `${Date.now()}-${randomBytes(4).toString("hex")}`;
+  let members = 0;
+  let stored = 0;
+  let waitingBytes = 0;
+
+  const write = (name: string, size: number, expected: string, body: AsyncIterable<Uint8Array>) => {
+    if (++stored > MAX_STORED)
+      throw invalidArgument(`the archive has more than ${MAX_STORED} blobs: import its images one by one`);
+    return writeBlob(store, scope, { ref: `import-${unique}-${stored}`, name, size, expected, body });
+  };
 
   for await (const entry of tarMembers(tar, signal)) {
     const { member } = entry;
     const name = memberName(member.name);
-    if (blobs.size + links.size >= MAX_FILES) throw invalidArgument(`the archive has more than ${MAX_FILES} files`);
+    if (++members > MAX_MEMBERS) throw invalidArgument(`the archive has more than ${MAX_MEMBERS} members`);
+    if (isStranger(name)) continue;
     if (member.type === "symlink") links.set(name, posix.join(posix.dirname(name), member.link));
     else if (member.type === "hardlink") links.set(name, memberName(member.link));
-    if (member.type !== "file" || skipped.has(posix.basename(name))) continue;
+    if (member.type !== "file") continue;
     if (documentNames.has(name)) {
-      documents.set(name, await readDocumentMember(entry, name));
+      if (member.size > MAX_DOCUMENT) throw tooLong(`the archive's ${name}`, member.size);
+      unparsed.set(name, await wholeBody(entry));
       continue;
     }
     const hex = /^blobs\/sha256\/([a-f0-9]{64})$/.exec(name)?.[1];
-    if (hex === undefined && name.startsWith("blobs/"))
-      throw invalidArgument(`the archive's member ${JSON.stringify(name)} is not named by a sha256 digest`);
-    const blob = await writeBlob(store, scope, {
-      ref: `import-${unique}-${blobs.size}`,
-      name: `the archive's member ${JSON.stringify(name)}`,
-      size: member.size,
-      expected: hex === undefined ? "" : `sha256:${hex}`,
-      body: entry.body(),
-    });
-    blobs.set(name, blob);
+    // A layout's blobs under other digests, which nothing here can refer to.
+    if (hex === undefined && (name.startsWith("blobs/") || unparsed.has("oci-layout"))) continue;
+    const expected = hex === undefined ? "" : `sha256:${hex}`;
+    const title = `the archive's member ${JSON.stringify(name)}`;
+    if (member.size > SMALL || waitingBytes + member.size > MAX_WAITING) {
+      blobs.set(name, await write(title, member.size, expected, entry.body()));
+      continue;
+    }
+    const bytes = await wholeBody(entry);
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    if (expected !== "" && digest !== expected)
+      throw failedPrecondition(`${title} has the digest ${digest}, not ${expected}: the archive is damaged`);
+    waitingBytes += bytes.length;
+    waiting.set(digest, bytes);
+    blobs.set(name, { digest, size: bytes.length });
   }
 
+  const documents = new Map<string, unknown>();
+  for (const [name, bytes] of unparsed) documents.set(name, await parseBounded(bytes, `the archive's ${name}`));
   return {
     documents,
+    async keep(digest) {
+      const bytes = waiting.get(digest);
+      if (bytes === undefined) return;
+      waiting.delete(digest);
+      await write(`blob ${digest}`, bytes.length, digest, bytesOf(bytes));
+    },
     blob(name) {
       let at = posix.normalize(name);
       // docker save links equal layers to each other; a chain of links ends, a ring does not.
@@ -82,9 +126,8 @@ function memberName(name: string): string {
   return clean;
 }
 
-async function readDocumentMember({ member, body }: ArchiveMember, name: string): Promise<unknown> {
-  if (member.size > MAX_DOCUMENT) throw tooLong(`the archive's ${name}`, member.size);
+async function wholeBody({ body }: ArchiveMember): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   for await (const chunk of body()) parts.push(Uint8Array.from(chunk));
-  return parseJsonValue(Buffer.concat(parts), `the archive's ${name}`);
+  return Buffer.concat(parts);
 }

@@ -37,6 +37,11 @@ export async function writeBlob(
   }
 }
 
+/** Bytes as the body of a blob. */
+export async function* bytesOf(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  if (bytes.length > 0) yield bytes;
+}
+
 /** Writes a document of our own making. */
 export async function writeDocument(
   store: Store,
@@ -46,15 +51,12 @@ export async function writeDocument(
 ): Promise<Descriptor> {
   const bytes = Buffer.from(JSON.stringify(document));
   const ref = `document-${process.hrtime.bigint()}`;
-  const body = (async function* () {
-    yield bytes;
-  })();
   const { digest, size } = await writeBlob(store, scope, {
     ref,
     name: mediaType,
     size: bytes.length,
     expected: "",
-    body,
+    body: bytesOf(bytes),
   });
   return { mediaType, digest, size, annotations: {} };
 }

@@ -9,6 +9,9 @@ const unsupported: readonly (readonly [name: string, magic: readonly number[]])[
   ["lz4", [0x04, 0x22, 0x4d, 0x18]],
 ];
 
+/** Bytes of output at a time: each piece costs a turn of the loop and a trip through the thread pool. */
+const CHUNK = 256 << 10;
+
 const startsWith = (head: Uint8Array, magic: readonly number[]): boolean =>
   magic.every((byte, at) => head[at] === byte);
 
@@ -33,7 +36,8 @@ export async function* decompressed(archive: AsyncIterable<Uint8Array>): AsyncGe
     yield* whole;
     return;
   }
-  const decoder = kind === "gzip" ? createGunzip() : createZstdDecompress();
+  const options = { chunkSize: CHUNK };
+  const decoder = kind === "gzip" ? createGunzip(options) : createZstdDecompress(options);
   let cause: unknown = null;
   // Its failure destroys the decoder, which is read below: the error is seen there.
   const piping = pipeline(Readable.from(whole, { objectMode: false }), decoder).catch((error: unknown) => {

@@ -1,9 +1,10 @@
 // What `docker save` writes without an OCI layout: manifest.json with names of files.
 import { type Descriptor, failedPrecondition, invalidArgument, normalizeReference } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
-import type { ArchiveContents } from "./archive-contents.ts";
+import type { ArchiveBlob, ArchiveContents } from "./archive-contents.ts";
 import { writeDocument } from "./blobs.ts";
 import { isGzip, isZstd } from "./decompress.ts";
+import { MAX_LISTED } from "./documents.ts";
 import { objectOf, stringOf, stringsOf } from "./json.ts";
 import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "./media-types.ts";
 
@@ -24,26 +25,30 @@ export async function dockerTargets(
   for (const [position, value] of entries.entries()) {
     const where = `entry ${position} of the archive's manifest.json`;
     const entry = objectOf(value, where);
-    const find = (name: string): { digest: string; size: number } => {
+    const find = async (name: string): Promise<ArchiveBlob> => {
       const blob = contents.blob(name);
       if (blob === null)
-        throw failedPrecondition(`${where} names ${JSON.stringify(name)}, which is not in the archive`);
+        throw failedPrecondition(`${where} names ${JSON.stringify(name.slice(0, 300))}, which is not in the archive`);
+      await contents.keep(blob.digest);
       return blob;
     };
     const configName = stringOf(entry, "Config", where);
     if (configName === "") throw invalidArgument(`${where} has no Config`);
     const layers: object[] = [];
-    for (const name of stringsOf(entry, "Layers", where)) {
-      const blob = find(name);
+    const layerNames = stringsOf(entry, "Layers", where);
+    if (layerNames.length > MAX_LISTED)
+      throw invalidArgument(`${where} has ${layerNames.length} layers: at most ${MAX_LISTED} are accepted`);
+    for (const name of layerNames) {
+      const blob = await find(name);
       layers.push({ mediaType: await layerType(store, scope, blob.digest), ...blob });
     }
     const target = await writeDocument(store, scope, DOCKER_MANIFEST, {
       schemaVersion: 2,
       mediaType: DOCKER_MANIFEST,
-      config: { mediaType: DOCKER_CONFIG, ...find(configName) },
+      config: { mediaType: DOCKER_CONFIG, ...(await find(configName)) },
       layers,
     });
-    const names = stringsOf(entry, "RepoTags", where).map((tag) => normalizeReference(tag));
+    const names = stringsOf(entry, "RepoTags", where).flatMap((tag) => (tag === "" ? [] : [normalizeReference(tag)]));
     targets.push({ target, names });
   }
   return targets;

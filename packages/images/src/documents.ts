@@ -1,8 +1,10 @@
 import { type Descriptor, failedPrecondition, invalidArgument, isDigest, isNotFound } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
+import { MAX_DOCUMENT, tooLong } from "./bounded-json.ts";
 import {
   type JsonObject,
   listOf,
+  member,
   objectOf,
   optionalObject,
   parseJson,
@@ -12,8 +14,8 @@ import {
 } from "./json.ts";
 import type { ImageConfig } from "./types.ts";
 
-/** Longest manifest, index or configuration; what registries accept is half of that. */
-export const MAX_DOCUMENT = 8 << 20;
+/** Manifests of one index, and layers of one manifest. */
+export const MAX_LISTED = 1_000;
 
 /** A child of an index: null where the index names no platform. */
 export interface IndexEntry {
@@ -44,7 +46,7 @@ export async function readDocument(store: Store, scope: Scope, what: string, dig
     known.set(store, documents);
     const before = documents.get(digest);
     if (before !== undefined) return before;
-    const document = parseJson(await wholeBlob(store, scope, digest), name);
+    const document = await parseJson(await wholeBlob(store, scope, digest), name);
     if (size <= LARGEST_KNOWN) documents.set(digest, document);
     for (const oldest of documents.keys()) {
       if (documents.size <= MOST_KNOWN) break;
@@ -74,15 +76,12 @@ async function wholeBlob({ content }: Store, scope: Scope, digest: string): Prom
   }
 }
 
-export const tooLong = (name: string, size: number): Error =>
-  invalidArgument(`${name} has ${size} bytes: at most ${MAX_DOCUMENT} are accepted`);
-
 export function parseDescriptor(value: unknown, what: string): Descriptor {
   const object = objectOf(value, what);
   const digest = stringOf(object, "digest", what);
   if (!isDigest(digest))
     throw invalidArgument(`${what} has the digest ${JSON.stringify(digest.slice(0, 200))}: only sha256 is supported`);
-  const { size } = object;
+  const size = member(object, "size");
   if (typeof size !== "number" || !Number.isSafeInteger(size) || size < 0)
     throw invalidArgument(`${what} (${digest}) has no valid size`);
   return {
@@ -93,39 +92,57 @@ export function parseDescriptor(value: unknown, what: string): Descriptor {
   };
 }
 
+/** Of the algorithms that OCI names (image-spec descriptor.md, "Digests"). */
+const otherDigest = /^(?!sha256:)[a-z0-9]+(?:[+._-][a-z0-9]+)*:[A-Za-z0-9=_-]+$/;
+
+/** Entries under digests that are not sha256's are passed over: no reader could fetch what they name. */
 export function parseIndex(document: JsonObject, what: string): IndexEntry[] {
-  return listOf(document, "manifests", what).map((item, position) => {
+  for (const key of ["config", "layers"])
+    if (member(document, key) !== undefined) throw invalidArgument(`${what} has both manifests and ${key}`);
+  return listed(document, "manifests", what).flatMap((item, position) => {
     const where = `manifest ${position} of ${what}`;
     const object = objectOf(item, where);
+    if (otherDigest.test(stringOf(object, "digest", where))) return [];
     const platform = optionalObject(object, "platform", where);
-    return {
-      descriptor: parseDescriptor(object, where),
-      platform:
-        Object.keys(platform).length === 0
-          ? null
-          : {
-              os: stringOf(platform, "os", where),
-              architecture: stringOf(platform, "architecture", where),
-              variant: stringOf(platform, "variant", where),
-            },
-    };
+    return [
+      {
+        descriptor: parseDescriptor(object, where),
+        platform:
+          Object.keys(platform).length === 0
+            ? null
+            : {
+                os: stringOf(platform, "os", where),
+                architecture: stringOf(platform, "architecture", where),
+                variant: stringOf(platform, "variant", where),
+              },
+      },
+    ];
   });
 }
 
 export function parseManifest(document: JsonObject, what: string): Manifest {
   // Told apart by content, for a manifest with the fields of an index could mean different things to two readers
   // (CVE-2021-41190).
-  if (Object.hasOwn(document, "manifests")) throw invalidArgument(`${what} has both layers and manifests`);
+  if (member(document, "manifests") !== undefined) throw invalidArgument(`${what} has both layers and manifests`);
   return {
-    config: parseDescriptor(document.config, `the config of ${what}`),
-    layers: listOf(document, "layers", what).map((item, at) => parseDescriptor(item, `layer ${at} of ${what}`)),
+    config: parseDescriptor(member(document, "config"), `the config of ${what}`),
+    layers: listed(document, "layers", what).map((item, at) => parseDescriptor(item, `layer ${at} of ${what}`)),
   };
+}
+
+function listed(document: JsonObject, key: string, what: string): readonly unknown[] {
+  const list = listOf(document, key, what);
+  if (list.length > MAX_LISTED)
+    throw invalidArgument(`${what} has ${list.length} ${key}: at most ${MAX_LISTED} are accepted`);
+  return list;
 }
 
 /** The configuration's parts that matter, with every type checked. */
 export function parseConfig(document: JsonObject, what: string): ImageConfig {
   const config = optionalObject(document, "config", what);
   const diffIds = stringsOf(optionalObject(document, "rootfs", what), "diff_ids", what);
+  if (diffIds.length > MAX_LISTED)
+    throw invalidArgument(`${what} has ${diffIds.length} diff ids: at most ${MAX_LISTED} are accepted`);
   for (const diffId of diffIds)
     if (!isDigest(diffId))
       throw invalidArgument(
@@ -137,7 +154,8 @@ export function parseConfig(document: JsonObject, what: string): ImageConfig {
     variant: stringOf(document, "variant", what),
     config: {
       User: stringOf(config, "User", what),
-      Env: stringsOf(config, "Env", what),
+      // What names no variable sets none.
+      Env: stringsOf(config, "Env", what).filter((entry) => entry.indexOf("=") > 0 && !entry.includes("\0")),
       Entrypoint: stringsOf(config, "Entrypoint", what),
       Cmd: stringsOf(config, "Cmd", what),
       WorkingDir: stringOf(config, "WorkingDir", what),

@@ -1,26 +1,25 @@
-import {
-  type Descriptor,
-  invalidArgument,
-  isAlreadyExists,
-  isNotFound,
-  type Log,
-  normalizeReference,
-} from "@berth/base";
+import { type Descriptor, invalidArgument, isAlreadyExists, type Log, normalizeReference } from "@berth/base";
 import type { ImageRecord, Scope, Store } from "@berth/store";
 import { type ArchiveContents, readArchive } from "./archive-contents.ts";
 import { addLabels } from "./blobs.ts";
 import { decompressed } from "./decompress.ts";
 import { dockerTargets, type NamedTarget } from "./docker-archive.ts";
 import { parseIndex, parseManifest, readDocument } from "./documents.ts";
-import { objectOf } from "./json.ts";
+import { objectOf, stringOf } from "./json.ts";
 import { isIndex, isManifest } from "./media-types.ts";
 import type { Platform } from "./platform.ts";
-import { checkLayers, resolveTarget } from "./resolve.ts";
+import { checkLayers, isHere, isImage, resolveTarget } from "./resolve.ts";
 import type { Differ } from "./types.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const IMAGE_NAME = "io.containerd.image.name";
 const REF_NAME = "org.opencontainers.image.ref.name";
+
+/** The only one there is (image-spec image-layout.md). */
+const LAYOUT_VERSION = "1.0.0";
+
+/** Longer than any reference (255 for the repository, 128 for a tag). */
+const MAX_NAME = 1_024;
 
 /** Deeper than any real index. */
 const MAX_DEPTH = 4;
@@ -37,20 +36,31 @@ export async function importArchive(
 ): Promise<ImageRecord[]> {
   const { store, platform } = parts;
   const contents = await readArchive(store, scope, decompressed(archive), signal);
-  const targets = named(await targetsOf(store, scope, contents), name);
+  const all = await targetsOf(store, scope, contents);
+  const seen = new Set<string>();
+  for (const { target } of all) await keepWithLabels({ store, scope, contents, seen }, target, 0);
+  const images: NamedTarget[] = [];
+  const others: NamedTarget[] = [];
+  for (const each of all) ((await isImage(store, scope, each.target)) ? images : others).push(each);
+  const targets = named(images, name);
   for (const { target } of targets) {
-    await labelChildren(store, scope, target, 0);
     const resolved = await resolveTarget(store, scope, target, platform);
     checkLayers(store, scope, resolved);
     if (snapshotter !== "") await unpackImage(parts, scope, resolved, snapshotter, signal);
   }
-  return targets.flatMap(({ target, names }) => names.map((one) => nameImage(store, scope, one, target)));
+  // What is no image, a chart beside one, keeps the name that it has; without one, nobody could ask for it.
+  const here = others.filter(({ target }) => isHere(store, scope, target.digest));
+  return [...targets, ...here].flatMap(({ target, names }) => names.map((one) => nameImage(store, scope, one, target)));
 }
 
 async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents): Promise<NamedTarget[]> {
   const { documents } = contents;
   const index = documents.get("index.json");
-  if (index !== undefined) {
+  const manifests = documents.get("manifest.json");
+  const layout = documents.get("oci-layout");
+  // An archive may be both; docker's manifest counts if nothing says that it is a layout (as with containerd).
+  if (index !== undefined && (layout !== undefined || manifests === undefined)) {
+    checkLayout(layout);
     return parseIndex(objectOf(index, "the archive's index.json"), "the archive's index.json").map(
       ({ descriptor }) => ({
         target: { ...descriptor, annotations: {} },
@@ -58,7 +68,6 @@ async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents):
       }),
     );
   }
-  const manifests = documents.get("manifest.json");
   if (manifests !== undefined) {
     if (!Array.isArray(manifests)) throw invalidArgument("the archive's manifest.json is not a list");
     return dockerTargets(store, scope, manifests, contents);
@@ -68,9 +77,23 @@ async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents):
   );
 }
 
+function checkLayout(layout: unknown): void {
+  if (layout === undefined) return;
+  const what = "the archive's oci-layout";
+  const version = stringOf(objectOf(layout, what), "imageLayoutVersion", what);
+  if (version !== LAYOUT_VERSION)
+    throw invalidArgument(
+      `${what} is of version ${JSON.stringify(version.slice(0, 100))}: only ${LAYOUT_VERSION} is known`,
+    );
+}
+
 /** As containerd's client names images: its own annotation, or OCI's where that is more than a tag. */
 function nameOf({ annotations }: Descriptor): string[] {
   const own = annotations[IMAGE_NAME] ?? "";
+  if (own.length > MAX_NAME)
+    throw invalidArgument(
+      `an image of the archive has a name of ${own.length} characters: at most ${MAX_NAME} are accepted`,
+    );
   if (own !== "") return [own];
   const ref = annotations[REF_NAME] ?? "";
   return /[/:]/.test(ref) ? [normalizeReference(ref)] : [];
@@ -93,19 +116,35 @@ function named(targets: readonly NamedTarget[], name: string): NamedTarget[] {
   return targets.map(({ target, names }) => ({ target, names: names.length === 0 ? [full] : names }));
 }
 
+interface Walk {
+  readonly store: Store;
+  readonly scope: Scope;
+  readonly contents: ArchiveContents;
+  readonly seen: Set<string>;
+}
+
 /**
- * Labels an index and manifests with what they refer to, as containerd's client does: the collector follows these
+ * Stores what a target refers to, and labels it with that, as containerd's client does: the collector follows these
  * labels. Children of an index that are not here (other platforms) are left out.
  */
-async function labelChildren(store: Store, scope: Scope, target: Descriptor, depth: number): Promise<void> {
+async function keepWithLabels(walk: Walk, target: Descriptor, depth: number): Promise<void> {
+  const { store, scope, contents, seen } = walk;
+  // An index may name one manifest a thousand times, and another index it as often.
+  if (seen.has(target.digest)) return;
+  seen.add(target.digest);
   const labels: Record<string, string> = {};
+  await contents.keep(target.digest);
   if (isIndex(target.mediaType)) {
     if (depth >= MAX_DEPTH) throw invalidArgument(`index ${target.digest} is nested more than ${MAX_DEPTH} deep`);
     const entries = parseIndex(await readDocument(store, scope, "index", target.digest), `index ${target.digest}`);
+    const here = new Map<string, boolean>();
     for (const [position, { descriptor }] of entries.entries()) {
-      if (!isHere(store, scope, descriptor.digest)) continue;
+      await contents.keep(descriptor.digest);
+      const known = here.get(descriptor.digest) ?? isHere(store, scope, descriptor.digest);
+      here.set(descriptor.digest, known);
+      if (!known) continue;
       labels[`containerd.io/gc.ref.content.m.${position}`] = descriptor.digest;
-      await labelChildren(store, scope, descriptor, depth + 1);
+      await keepWithLabels(walk, descriptor, depth + 1);
     }
   } else if (isManifest(target.mediaType)) {
     const document = await readDocument(store, scope, "manifest", target.digest);
@@ -113,20 +152,11 @@ async function labelChildren(store: Store, scope: Scope, target: Descriptor, dep
     labels["containerd.io/gc.ref.content.config"] = config.digest;
     for (const [position, layer] of layers.entries())
       labels[`containerd.io/gc.ref.content.l.${position}`] = layer.digest;
+    for (const { digest } of [config, ...layers]) await contents.keep(digest);
   } else {
     return;
   }
   addLabels(store, scope, target.digest, labels);
-}
-
-function isHere({ content }: Store, scope: Scope, digest: string): boolean {
-  try {
-    content.info(scope, digest);
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
 }
 
 function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {

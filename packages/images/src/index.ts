@@ -1,3 +1,4 @@
+export { checkBounds } from "./bounded-json.ts";
 export { chainIds } from "./chain-id.ts";
 export { type DifferOptions, openDiffer } from "./differ.ts";
 export { type ImagesOptions, openImages } from "./images.ts";

@@ -12,16 +12,25 @@ export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 export const isIndex = (mediaType: string): boolean => mediaType === OCI_INDEX || mediaType === DOCKER_LIST;
 export const isManifest = (mediaType: string): boolean => mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
 
+const layerBases = [
+  OCI_LAYER,
+  "application/vnd.oci.image.layer.nondistributable.v1.tar",
+  DOCKER_LAYER,
+  "application/vnd.docker.image.rootfs.foreign.diff.tar",
+];
+
 /** Layers that the differ takes: OCI's and docker's, with and without a limit on their distribution. */
-const layers = new Set(
-  [
-    OCI_LAYER,
-    "application/vnd.oci.image.layer.nondistributable.v1.tar",
-    DOCKER_LAYER,
-    "application/vnd.docker.image.rootfs.foreign.diff.tar",
-  ].flatMap((base) => ["", "+gzip", "+zstd", ".gzip", ".zstd"].map((suffix) => base + suffix)),
-);
+const layers = new Set(layerBases.flatMap((base) => ["", "+gzip", "+zstd", ".gzip", ".zstd"].map((end) => base + end)));
 
 export const isLayer = (mediaType: string): boolean => layers.has(mediaType);
 
-export const describe = (layer: Descriptor): string => `${layer.digest} (${layer.mediaType})`;
+/** A layer of a file system, be it one that is not supported: encrypted, or compressed in another way. */
+const isAnyLayer = (mediaType: string): boolean => layerBases.some((base) => mediaType.startsWith(base));
+
+/**
+ * What else registries keep as manifests is none: charts have another config, signatures and attestations another kind
+ * of layer.
+ */
+export const isImageManifest = (config: Descriptor, itsLayers: readonly Descriptor[]): boolean =>
+  ["", OCI_CONFIG, DOCKER_CONFIG].includes(config.mediaType) &&
+  (itsLayers.length === 0 || itsLayers.some(({ mediaType }) => isAnyLayer(mediaType)));

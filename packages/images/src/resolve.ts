@@ -1,8 +1,8 @@
-import { type Descriptor, failedPrecondition, invalidArgument, notFound } from "@berth/base";
+import { type Descriptor, failedPrecondition, invalidArgument, isNotFound, notFound } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 import { chainIds } from "./chain-id.ts";
-import { parseConfig, parseIndex, parseManifest, readDocument } from "./documents.ts";
-import { isIndex, isManifest } from "./media-types.ts";
+import { type Manifest, parseConfig, parseIndex, parseManifest, readDocument } from "./documents.ts";
+import { isImageManifest, isIndex, isManifest } from "./media-types.ts";
 import { type Platform, rank, runnable } from "./platform.ts";
 import type { ImageConfig } from "./types.ts";
 
@@ -28,14 +28,15 @@ export async function resolveTarget(
   target: Descriptor,
   platform: Platform,
 ): Promise<Resolved> {
-  const manifest = await pickManifest(store, scope, target, runnable(platform), 0);
+  const manifest = await pickManifest({ store, scope, candidates: runnable(platform), tried: new Set() }, target, 0);
   if (manifest === null)
     throw notFound("manifest", `${target.digest} for platform ${platform.os}/${platform.architecture}`);
   const name = `manifest ${manifest.digest}`;
-  const { config: configDescriptor, layers } = parseManifest(
-    await readDocument(store, scope, "manifest", manifest.digest),
-    name,
-  );
+  const { config: configDescriptor, layers } = await readManifest(store, scope, manifest);
+  if (!isImageManifest(configDescriptor, layers))
+    throw failedPrecondition(
+      `${name} is no image: it has a config of type ${JSON.stringify(configDescriptor.mediaType)} and ${layers.length === 0 ? "no layers" : `layers of type ${JSON.stringify(layers[0]?.mediaType)}`}`,
+    );
   const configName = `image config ${configDescriptor.digest}`;
   const config = parseConfig(await readDocument(store, scope, "image config", configDescriptor.digest), configName);
   if (config.diffIds.length !== layers.length)
@@ -46,48 +47,86 @@ export async function resolveTarget(
   return { manifest, configDescriptor, config, layers, chainId: chain[chain.length - 1] ?? "" };
 }
 
-async function pickManifest(
-  store: Store,
-  scope: Scope,
-  target: Descriptor,
-  candidates: readonly Platform[],
-  depth: number,
-): Promise<Descriptor | null> {
+interface Search {
+  readonly store: Store;
+  readonly scope: Scope;
+  readonly candidates: readonly Platform[];
+  /** Digests of indexes: one may be named by another a thousand times. */
+  readonly tried: Set<string>;
+}
+
+async function pickManifest(search: Search, target: Descriptor, depth: number): Promise<Descriptor | null> {
+  const { store, scope, candidates, tried } = search;
   if (isManifest(target.mediaType)) return target;
   if (!isIndex(target.mediaType))
     throw invalidArgument(
       `image target ${target.digest} has media type ${JSON.stringify(target.mediaType)}: neither a manifest nor an index`,
     );
   if (depth >= MAX_DEPTH) throw invalidArgument(`index ${target.digest} is nested more than ${MAX_DEPTH} deep`);
+  if (tried.has(target.digest)) return null;
+  tried.add(target.digest);
   const entries = parseIndex(await readDocument(store, scope, "index", target.digest), `index ${target.digest}`);
+  /** One manifest may be named a thousand times. */
+  const inferred = new Map<string, Platform | null>();
+  const platformIn = async (descriptor: Descriptor): Promise<Platform | null> => {
+    const before = inferred.get(descriptor.digest);
+    if (before !== undefined) return before;
+    const found = await platformOf(store, scope, descriptor);
+    inferred.set(descriptor.digest, found);
+    return found;
+  };
   const ranked: { descriptor: Descriptor; position: number }[] = [];
   for (const { descriptor, platform } of entries) {
     if (!isIndex(descriptor.mediaType) && !isManifest(descriptor.mediaType)) continue;
-    const known = platform ?? (await platformOf(store, scope, descriptor));
+    const known = platform ?? (await platformIn(descriptor));
     const position =
       known === null ? (isIndex(descriptor.mediaType) ? candidates.length : null) : rank(candidates, known);
-    if (position !== null) ranked.push({ descriptor, position });
+    // What the index itself says comes first, as with containerd (images.Manifest).
+    if (position !== null) ranked.push({ descriptor, position: platform === null ? position + 0.5 : position });
   }
   ranked.sort((a, b) => a.position - b.position);
   for (const { descriptor } of ranked) {
-    const found = await pickManifest(store, scope, descriptor, candidates, depth + 1);
+    const found = await pickManifest(search, descriptor, depth + 1);
     if (found !== null) return found;
   }
   return null;
 }
 
-/** A manifest that an index lists without a platform says by its config what it is for. */
+/**
+ * A manifest that an index lists without a platform says by its config what it is for. null for what is no image, such
+ * as a signature beside it, and for what is not here.
+ */
 async function platformOf(store: Store, scope: Scope, manifest: Descriptor): Promise<Platform | null> {
-  if (!isManifest(manifest.mediaType)) return null;
-  const name = `manifest ${manifest.digest}`;
-  const { config } = parseManifest(await readDocument(store, scope, "manifest", manifest.digest), name);
+  if (!isManifest(manifest.mediaType) || !isHere(store, scope, manifest.digest)) return null;
+  const { config, layers } = await readManifest(store, scope, manifest);
+  if (!isImageManifest(config, layers) || !isHere(store, scope, config.digest)) return null;
   return parseConfig(await readDocument(store, scope, "image config", config.digest), `image config ${config.digest}`);
+}
+
+/** Whether a target is an image, or an index of some, and not a chart, a signature or a list of such. */
+export async function isImage(store: Store, scope: Scope, target: Descriptor): Promise<boolean> {
+  if (isIndex(target.mediaType)) return true;
+  if (!isManifest(target.mediaType)) return false;
+  const { config, layers } = await readManifest(store, scope, target);
+  return isImageManifest(config, layers);
+}
+
+const readManifest = async (store: Store, scope: Scope, { digest }: Descriptor): Promise<Manifest> =>
+  parseManifest(await readDocument(store, scope, "manifest", digest), `manifest ${digest}`);
+
+export function isHere({ content }: Store, scope: Scope, digest: string): boolean {
+  try {
+    content.info(scope, digest);
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
+  }
 }
 
 /** Throws failed-precondition unless all layers are there. */
 export function checkLayers(store: Store, scope: Scope, { manifest, layers }: Resolved): void {
-  const there = new Set(store.content.list(scope, []).map(({ digest }) => digest));
   for (const layer of layers)
-    if (!there.has(layer.digest))
+    if (!isHere(store, scope, layer.digest))
       throw failedPrecondition(`layer ${layer.digest} of manifest ${manifest.digest} is not in the content store`);
 }

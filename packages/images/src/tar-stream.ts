@@ -1,11 +1,25 @@
 // Members of a tar as it arrives: nothing but the chunk at hand and the header is kept.
-import { canceled, createTarReader, dataLoss, paddedSize, TAR_BLOCK, type TarMember } from "@berth/base";
+import { setImmediate } from "node:timers/promises";
+import {
+  canceled,
+  createTarReader,
+  dataLoss,
+  invalidArgument,
+  paddedSize,
+  TAR_BLOCK,
+  type TarMember,
+} from "@berth/base";
 
 export interface ArchiveMember {
   readonly member: TarMember;
   /** The body's bytes. What is not read is skipped. Valid until the next member is asked for. */
   body(): AsyncGenerator<Uint8Array, void>;
 }
+
+/** Members that are read before others get their turn: a chunk may hold thousands. */
+const TURN = 64;
+/** What writers add behind the end: up to a block of their tape, which is 10 KiB by default. */
+const MAX_PADDING = 16 << 20;
 
 /** data-loss where the archive ends too early, invalid-argument where it is no tar, canceled when aborted. */
 export async function* tarMembers(
@@ -16,7 +30,8 @@ export async function* tarMembers(
   const reader = createTarReader();
   let last = "its first header";
   try {
-    for (let zeros = 0; zeros < 2; ) {
+    for (let zeros = 0, blocks = 1; zeros < 2; blocks++) {
+      if (blocks % TURN === 0) await setImmediate();
       const block = await bytes.exactly(TAR_BLOCK, last);
       if (block === null) break;
       const step = reader.header(block);
@@ -45,7 +60,11 @@ export async function* tarMembers(
       await bytes.skip(left + paddedSize(member.size) - member.size, last);
     }
     // To the end: the sender must not be cut off in the middle of the padding that writers add.
-    while ((await bytes.next()) !== null);
+    let padding = 0;
+    for (let chunk = await bytes.next(); chunk !== null; chunk = await bytes.next()) {
+      padding += chunk.length;
+      if (padding > MAX_PADDING) throw invalidArgument(`the archive has more than ${MAX_PADDING} bytes behind its end`);
+    }
   } finally {
     await bytes.close();
   }

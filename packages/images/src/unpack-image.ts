@@ -21,6 +21,8 @@ export async function unpackImage(
 ): Promise<string> {
   const snapshotter = store.snapshotter(snapshotterName);
   const chain = chainIds(image.config.diffIds);
+  // Nothing but its config: a container's snapshot lies upon none.
+  if (chain.length === 0) return "";
   if (chain.length > snapshotter.mostLayers)
     throw failedPrecondition(
       `the image of manifest ${image.manifest.digest} has ${chain.length} layers: ${snapshotterName} takes ${snapshotter.mostLayers} at most`,

@@ -1,5 +1,6 @@
 import { invalidArgument } from "@berth/base";
-import { topics } from "@berth/proto";
+import { checkBounds } from "@berth/images";
+import { topics, typeUrls } from "@berth/proto";
 import { ContainerCreate, ContainerDelete, ContainerUpdate } from "@berth/proto/containerd/events";
 import type { Containers } from "@berth/proto/containerd/services/containers/v1";
 import type { ServiceImpl } from "@berth/rpc";
@@ -16,6 +17,13 @@ export function containersService({
   containers: ContainerStore;
   events: Exchange;
 }): ServiceImpl<typeof Containers> {
+  const fromRequest = (container: Parameters<typeof containerFromProto>[0]) => {
+    const wanted = containerFromProto(container);
+    // Lists and tasks parse it: what that costs them is bounded here.
+    if (wanted.spec?.typeUrl === typeUrls.spec)
+      checkBounds(wanted.spec.value, `the spec of container ${JSON.stringify(wanted.id)}`);
+    return wanted;
+  };
   return {
     get: (req, call) => ({ container: containerToProto(containers.get(call, req.id)) }),
     list: (req, call) => ({ containers: containers.list(call, req.filters).map(containerToProto) }),
@@ -23,12 +31,12 @@ export function containersService({
       for (const record of containers.list(call, req.filters)) yield { container: containerToProto(record) };
     },
     create(req, call) {
-      const container = containerToProto(containers.create(call, containerFromProto(req.container)));
+      const container = containerToProto(containers.create(call, fromRequest(req.container)));
       announce(events, call.namespace, topics.containerCreate, ContainerCreate, container);
       return { container };
     },
     update(req, call) {
-      const wanted = containerFromProto(req.container);
+      const wanted = fromRequest(req.container);
       if (wanted.id === "") throw invalidArgument("container id is required");
       const container = containerToProto(containers.update(call, wanted, pathsOf(req.updateMask)));
       announce(events, call.namespace, topics.containerUpdate, ContainerUpdate, container);

@@ -20,3 +20,13 @@ export function parseSignal(text: string): number {
   if (number < 1 || number > RTMAX) throw invalidArgument(`signal ${JSON.stringify(text)} is not known: see signal(7)`);
   return number;
 }
+
+/** Whether `parseSignal` knows it. */
+export function isSignal(text: string): boolean {
+  try {
+    parseSignal(text);
+    return true;
+  } catch {
+    return false;
+  }
+}

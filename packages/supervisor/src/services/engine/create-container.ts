@@ -20,6 +20,7 @@ import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter } from 
 import { logLabels, logLimits } from "../../logs/log-limits.ts";
 import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeSpec } from "../../spec/make-spec.ts";
+import { isSignal } from "../../spec/signals.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
 import { autoRemoveLabel } from "./auto-remove.ts";
@@ -85,9 +86,10 @@ async function make(
   if (staged === null) throw (stage as PromiseRejectedResult).reason;
   const spec = made.value;
   // At the task it would be refused as well; here nothing is left of it.
-  const layers = snapshots.directories(call, chainId);
+  const layers = chainId === "" ? [] : snapshots.directories(call, chainId);
   checkPlainPaths(plainPaths(spec), (path) => readLinkInSnapshot(layers, path));
   const { StopSignal } = image.config.config;
+  const knowsSignal = StopSignal === "" || isSignal(StopSignal);
   signal.throwIfAborted();
   const record = store.transaction(() => {
     staged.commit();
@@ -95,7 +97,7 @@ async function make(
     return store.containers.create(call, {
       id,
       labels: {
-        ...(StopSignal === "" ? {} : { [stopSignalLabel]: StopSignal }),
+        ...(StopSignal === "" || !knowsSignal ? {} : { [stopSignalLabel]: StopSignal }),
         [imageDigestLabel]: image.image.target.digest,
         ...labels,
       },
@@ -118,7 +120,10 @@ async function make(
     image: record.image,
     runtime: { name: record.runtime.name, options: anyFromRecord(record.runtime.options) },
   });
-  return { id, warnings: [] };
+  const warnings = knowsSignal
+    ? []
+    : [`stop signal ${JSON.stringify(StopSignal.slice(0, 80))} of the image is not known: SIGTERM is sent`];
+  return { id, warnings };
 }
 
 function isThere(snapshots: Snapshotter, scope: Scope, name: string): boolean {

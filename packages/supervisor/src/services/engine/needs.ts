@@ -35,6 +35,8 @@ const LARGEST_ROOT_FILE = 4 << 20;
 export const readRootFile =
   (store: Store, scope: Scope, snapshotter: string, key: string): ReadRootFile =>
   async (path) => {
+    // An image without layers.
+    if (key === "") return null;
     const directories = store.snapshotter(snapshotter).directories(scope, key);
     const bytes = readFileInSnapshot(directories, path, LARGEST_ROOT_FILE);
     return bytes === null ? null : new TextDecoder().decode(bytes);

@@ -4,7 +4,7 @@ import { toTimestamp } from "@berth/proto";
 import type { StopContainerRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import type { Exit, Task } from "@berth/runtime";
-import { parseSignal } from "../../spec/signals.ts";
+import { isSignal, parseSignal } from "../../spec/signals.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { stopSignalLabel } from "./create-container.ts";
 import { type EngineNeeds, taskOf } from "./needs.ts";
@@ -17,7 +17,9 @@ export async function stopContainer({ store, runtime }: EngineNeeds, req: StopCo
   await settledTasks(runtime).settle(call.namespace, req.id);
   const task = taskOf(runtime, call.namespace, req.id);
   if (task === null) throw failedPrecondition(`container ${JSON.stringify(req.id)} is not running`);
-  const signal = parseSignal(req.signal || record.labels[stopSignalLabel] || "SIGTERM");
+  // What an image says of it may be nonsense, and is then as if it said nothing (as with Docker).
+  const own = record.labels[stopSignalLabel] ?? "";
+  const signal = parseSignal(req.signal || (isSignal(own) ? own : "SIGTERM"));
   const graceMs = req.graceMs > 0 ? req.graceMs : DEFAULT_GRACE;
   const exit = await task.stop({ signal, graceMs }, call.signal);
   return { exitStatus: exit.status, exitedAt: toTimestamp(exit.at) };
