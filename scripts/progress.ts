@@ -26,7 +26,9 @@ export function progressOf(files: readonly string[], top: string, say: (line: st
   /** By file, what has begun and not ended: suites and the test inside of them. */
   const open = new Map<string, string[]>();
   let started = 0;
-  const isFile = ({ name, file }: TestEvent) => file?.endsWith(name) ?? false;
+  const isFile = ({ name, file = "" }: TestEvent) => files.includes(file) && file.endsWith(name);
+  /** A test names the file that it is written in, which may be one that the running file imports. */
+  const namesOf = ({ file = "" }: TestEvent) => open.get(file) ?? (open.size === 1 ? [...open.values()][0] : undefined);
   const timer = setInterval(() => {
     for (const [file, names] of open)
       say(`   … ${soFar()}: ${relative(top, file)}${names.length === 0 ? "" : ` is at: ${names.join(" > ")}`}`);
@@ -34,19 +36,17 @@ export function progressOf(files: readonly string[], top: string, say: (line: st
   return {
     follow(stream) {
       stream.on("test:dequeue", (event: TestEvent) => {
-        if (event.file === undefined || !files.includes(event.file)) return;
-        if (isFile(event)) {
+        if (event.file !== undefined && isFile(event)) {
           open.set(event.file, []);
           say(`── ${++started} of ${files.length} (${soFar()}): ${relative(top, event.file)}`);
         } else {
-          open.get(event.file)?.splice(event.nesting, Infinity, event.name);
+          namesOf(event)?.splice(event.nesting, Infinity, event.name);
         }
         timer.refresh();
       });
       stream.on("test:complete", (event: TestEvent) => {
-        if (event.file === undefined) return;
-        if (isFile(event)) open.delete(event.file);
-        else open.get(event.file)?.splice(event.nesting);
+        if (event.file !== undefined && isFile(event)) open.delete(event.file);
+        else namesOf(event)?.splice(event.nesting);
         timer.refresh();
       });
     },

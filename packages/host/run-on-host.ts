@@ -14,8 +14,8 @@ export interface HostRun {
   readonly failed: number;
 }
 
-/** A program that has not ended by then is killed. */
-const TIMEOUT_MS = 120_000;
+/** A program that has not told of another test for so long hangs, and is killed. */
+const QUIET_MS = 180_000;
 const top = resolve(import.meta.dirname, "../..");
 
 /**
@@ -62,14 +62,15 @@ function execute(program: string): Promise<HostRun> {
     });
     let output = "";
     let errors = "";
+    const timer = setTimeout(() => child.kill("SIGKILL"), QUIET_MS);
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
+      timer.refresh();
     });
     child.stderr.on("data", (chunk: Buffer) => {
       errors += chunk.toString();
     });
     child.on("error", reject);
-    const timer = setTimeout(() => child.kill("SIGKILL"), TIMEOUT_MS);
     child.on("close", (code, signal) => {
       clearTimeout(timer);
       const count = (word: string) => Number(new RegExp(`^# ${word} (\\d+)$`, "m").exec(output)?.[1] ?? 0);
