@@ -13,6 +13,8 @@ export interface Streams {
   readonly stdout?: string;
   readonly stderr?: string;
   readonly terminal?: boolean;
+  /** What an exec's process says about a terminal; default: what the request says. */
+  readonly specTerminal?: boolean;
 }
 
 export interface Box {
@@ -85,8 +87,8 @@ export function boxOf(id: string, { connection, namespace, rootfs }: BoxNeeds): 
       await box.wait();
       return await box.delete();
     },
-    async exec(execId, args, { terminal = false, ...streams } = {}) {
-      const spec = json(typeUrls.process, ociProcess(args, terminal));
+    async exec(execId, args, { terminal = false, specTerminal = terminal, ...streams } = {}) {
+      const spec = json(typeUrls.process, ociProcess(args, specTerminal));
       await tasks.exec({ containerId, execId, spec, terminal, ...streams }, to);
     },
     async execUp(execId, args, streams) {

@@ -26,6 +26,19 @@ export const exec = area("exec", [
     assert.deepEqual(deleted.exitedAt, state.exitedAt);
     assert.ok(isSet(deleted.exitedAt));
   }),
+  ...[true, false].map((terminal) =>
+    scenario(`${terminal ? "a" : "no"} terminal in the request, whatever the process says`, async (w) => {
+      const box = await w.box(sleeper);
+      await box.up();
+      const { streams } = w.io(terminal);
+      await box.execUp("e", ["sh", "-c", "test -t 1 && exit 7; exit 8"], {
+        ...streams,
+        terminal,
+        specTerminal: !terminal,
+      });
+      assert.equal(await box.wait("e"), terminal ? 7 : 8);
+    }),
+  ),
   scenario("an id may be used again after delete", async (w) => {
     const box = await w.box(sleeper);
     await box.up();

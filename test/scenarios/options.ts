@@ -53,25 +53,28 @@ export const options = area("options", [
     await box.delete();
     assert.match((await out.whole).toString(), /\s1234\s+2345\s.*again\n$/s);
   }),
-  scenario("shim_cgroup: the shim lives there", async (w) => {
-    const name = `${w.stage.namespace}-shim-${w.newId()}`;
-    const controllers = ["memory", "cpu", "cpuacct", "pids", "freezer", "devices", "blkio"];
-    const paths = controllers.map((controller) => `/sys/fs/cgroup/${controller}/${name}`);
-    for (const path of paths) mkdirSync(path);
-    try {
-      const box = await w.box(sleeper, { runtimeOptions: packAny(Options, { shimCgroup: `/${name}` }) });
-      await box.up();
-      const [shim] = processesNaming(` ${box.id} `).filter(({ command }) => command.startsWith(w.pair.shimPath));
-      assert.ok(shim);
-      assert.match(readFileSync(`/proc/${shim.pid}/cgroup`, "utf8"), new RegExp(`memory:/${name}\n`));
-      const pid = (await box.state()).pid;
-      assert.doesNotMatch(readFileSync(`/proc/${pid}/cgroup`, "utf8"), new RegExp(`memory:/${name}\n`));
-      await box.down();
-      await eventually("the shim ends", () => processesNaming(` ${box.id} `).length === 0);
-    } finally {
-      for (const path of paths) rmdirSync(path);
-    }
-  }),
+  ...["container's", "task's"].map((whose) =>
+    scenario(`shim_cgroup in the ${whose} options: the shim lives there`, async (w) => {
+      const name = `${w.stage.namespace}-shim-${w.newId()}`;
+      const controllers = ["memory", "cpu", "cpuacct", "pids", "freezer", "devices", "blkio"];
+      const paths = controllers.map((controller) => `/sys/fs/cgroup/${controller}/${name}`);
+      for (const path of paths) mkdirSync(path);
+      try {
+        const asked = packAny(Options, { shimCgroup: `/${name}` });
+        const box = await w.box(sleeper, whose === "task's" ? {} : { runtimeOptions: asked });
+        await box.up(whose === "task's" ? { options: asked } : {});
+        const [shim] = processesNaming(` ${box.id} `).filter(({ command }) => command.startsWith(w.pair.shimPath));
+        assert.ok(shim);
+        assert.match(readFileSync(`/proc/${shim.pid}/cgroup`, "utf8"), new RegExp(`memory:/${name}\n`));
+        const pid = (await box.state()).pid;
+        assert.doesNotMatch(readFileSync(`/proc/${pid}/cgroup`, "utf8"), new RegExp(`memory:/${name}\n`));
+        await box.down();
+        await eventually("the shim ends", () => processesNaming(` ${box.id} `).length === 0);
+      } finally {
+        for (const path of paths) rmdirSync(path);
+      }
+    }),
+  ),
   scenario("oom_score_adj: the shim's is one above the daemon's, the container's is its own", async (w) => {
     const box = await w.box(sleeper, {
       change: (spec: { process: { oomScoreAdj: number } }) => {

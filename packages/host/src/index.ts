@@ -68,6 +68,7 @@ export {
   setsid,
   unshareMounts,
 } from "./process.ts";
+export { findProgram, isProgram } from "./programs.ts";
 export { Pump, type PumpOptions, type Sink } from "./pump.ts";
 export { type ExitStatus, type ExitWatch, startReaping, watchPid } from "./reaper.ts";
 export { receiveDescriptor } from "./receive-descriptor.ts";

@@ -1,7 +1,8 @@
 import { native } from "berth:native";
-import { EINVAL } from "./errno.ts";
+import { EINVAL, ENOENT } from "./errno.ts";
 import { Fd } from "./fd.ts";
 import { isGone } from "./process.ts";
+import { onPath } from "./programs.ts";
 import { type ExitStatus, expectExit, startReaping } from "./reaper.ts";
 import { check, SystemError } from "./system-error.ts";
 
@@ -11,7 +12,7 @@ export type Namespace = keyof typeof namespaceFlags;
 const namespaceFlags = { uts: 0x0400_0000, ipc: 0x0800_0000, pid: 0x2000_0000 } as const;
 
 export interface SpawnOptions {
-  /** argv[0] is looked up on PATH when it has no slash. */
+  /** argv[0] is looked up on PATH, in its absolute folders, when it has no slash. */
   argv: readonly string[];
   /** NAME=VALUE; default: our own environment. */
   env?: readonly string[];
@@ -37,8 +38,6 @@ export interface Child {
   kill(signal: number): void;
 }
 
-/** Where a shell looks when PATH is not set (execvp(3) looks in fewer places; runtimes live in sbin). */
-const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const SETSID = 1;
 const SETPGID = 2;
 
@@ -72,7 +71,9 @@ export function spawn(options: SpawnOptions): Child {
 
 function candidates(program: string): string[] {
   if (program.includes("/")) return [program];
-  return (native.env("PATH") ?? DEFAULT_PATH).split(":").map((folder) => `${folder === "" ? "." : folder}/${program}`);
+  const paths = onPath(program);
+  if (paths.length === 0) throw new SystemError(ENOENT, "exec", program);
+  return paths;
 }
 
 class SpawnedChild implements Child {

@@ -1,7 +1,7 @@
 // Killing what a shim should have killed: everything in a container's cgroup (cgroups(7)).
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { identify, signalProcess } from "./process-identity.ts";
+import { identify, signalProcess, tellsEnd } from "./process-identity.ts";
 
 export interface Cgroup {
   /** Directories below /sys/fs/cgroup. */
@@ -44,6 +44,10 @@ export function killCgroup(cgroup: Cgroup): void {
   }
 }
 
+/** Whether the process or the cgroup has ended; ENODEV is a cgroup that is being removed. */
+const isGone = (error: unknown): boolean =>
+  tellsEnd(error) || ["ENODEV", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "");
+
 /** Version 1: what is frozen ends once it thaws (cgroup-v1/freezer-subsystem.rst). */
 function thaw(directory: string): void {
   try {
@@ -57,8 +61,9 @@ function killListed(directory: string): number {
   let pids: number[];
   try {
     pids = readFileSync(join(directory, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
-  } catch {
-    return 0;
+  } catch (error) {
+    if (isGone(error)) return 0;
+    throw error;
   }
   let killed = 0;
   for (const pid of pids) {
@@ -73,8 +78,9 @@ function readHierarchies(pid: number): Map<string, string> | null {
   let text: string;
   try {
     text = readFileSync(`/proc/${pid}/cgroup`, "utf8");
-  } catch {
-    return null;
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
   }
   const paths = new Map<string, string>();
   for (const line of text.split("\n")) {

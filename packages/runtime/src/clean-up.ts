@@ -77,8 +77,9 @@ export async function deleteLeftovers(context: Context, bundle: Bundle, journal:
 export function addressFile(bundle: Bundle): string {
   try {
     return readFileSync(join(bundle.path, "address"), "utf8").trim();
-  } catch {
-    return "";
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw error;
   }
 }
 

@@ -47,8 +47,10 @@ export async function createTask(
   await makeBundle(context, attempt.bundle, container.spec);
   try {
     const runtimeOptions = withRuncRoot(shim, container.runtime.options, context.runcRoot);
-    const own = options.options === null ? null : withRuncRoot(shim, options.options, context.runcRoot);
-    return await launch(context, attempt, shim, runtimeOptions, { ...options, options: own }, signal);
+    const own = options.options;
+    // What is given with the task takes the place of the container's, at the shim's start too.
+    const taken = own !== null && own.value.length > 0 ? withRuncRoot(shim, own, context.runcRoot) : runtimeOptions;
+    return await launch(context, attempt, shim, { ...options, options: taken }, signal);
   } catch (error) {
     attempt.abandoned = signal.aborted;
     await rollBack(context, attempt);
@@ -79,7 +81,6 @@ async function launch(
   context: Context,
   attempt: Attempt,
   shim: string,
-  runtimeOptions: CreateTask["options"],
   options: CreateTask,
   signal: AbortSignal,
 ): Promise<LiveTask> {
@@ -104,7 +105,7 @@ async function launch(
   note({});
   ledger.forget(bundle.namespace, bundle.id);
   const call = { shim, bundle, launchId: attempt.journal.launchId, timeoutMs: timeouts.create, signal };
-  const bootstrap = await context.launch(call, runtimeOptions);
+  const bootstrap = await context.launch(call, options.options);
 
   let task: LiveTask | null = null;
   const connect = async (to: Bootstrap): Promise<ShimLink> => {
@@ -134,18 +135,16 @@ async function launch(
   const askForPid = () =>
     link
       .call((client) => client.connect({ id: bundle.id }, { namespace: bundle.namespace, timeoutMs: timeouts.call }))
-      .then(
-        (answer) => {
-          shimProcess = identify(answer.shimPid);
-          if (task !== null) task.record({ shimProcess });
-          else if (attempt.journal !== null) attempt.journal = { ...attempt.journal, shimProcess };
-        },
-        (err: unknown) => log.debug("a shim does not tell its pid", { err: messageOf(err) }),
-      );
+      .then((answer) => {
+        shimProcess = identify(answer.shimPid);
+        if (task !== null) task.record({ shimProcess });
+        else if (attempt.journal !== null) attempt.journal = { ...attempt.journal, shimProcess };
+      })
+      .catch((err: unknown) => log.debug("the pid of a shim is not known", { err: messageOf(err) }));
   const create = () => {
     void askForPid();
     return link.call((client) =>
-      client.create(request(bundle, options, runtimeOptions), {
+      client.create(request(bundle, options), {
         namespace: bundle.namespace,
         timeoutMs: timeouts.create,
       }),
@@ -187,18 +186,7 @@ async function launch(
   return task;
 }
 
-function request(bundle: Bundle, options: CreateTask, runtimeOptions: CreateTask["options"]) {
-  const { id, rootfs, terminal, stdin, stdout, stderr, checkpoint } = options;
-  const own = options.options;
-  return {
-    id,
-    bundle: bundle.path,
-    rootfs,
-    terminal,
-    stdin,
-    stdout,
-    stderr,
-    checkpoint,
-    options: own !== null && own.value.length > 0 ? own : runtimeOptions,
-  };
+function request(bundle: Bundle, task: CreateTask) {
+  const { id, rootfs, terminal, stdin, stdout, stderr, checkpoint, options } = task;
+  return { id, bundle: bundle.path, rootfs, terminal, stdin, stdout, stderr, checkpoint, options };
 }

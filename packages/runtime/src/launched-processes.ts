@@ -1,7 +1,7 @@
 // Every launch of a shim carries an id in its environment, which whatever it forks inherits. So the
 // processes of a launch whose reply nobody read can be found, and no others.
 import { readdir, readFile } from "node:fs/promises";
-import { identify, type ProcessIdentity, signalProcess } from "./process-identity.ts";
+import { identify, type ProcessIdentity, signalProcess, tellsEnd } from "./process-identity.ts";
 
 export const LAUNCH_VARIABLE = "BERTH_LAUNCH";
 const AT_ONCE = 32;
@@ -34,9 +34,9 @@ async function processesWith(entries: readonly string[], without: string | null)
   for (let at = 0; at < pids.length; at += AT_ONCE) {
     await Promise.all(
       pids.slice(at, at + AT_ONCE).map(async (pid) => {
-        // Gone, or a kernel thread: none of ours.
-        const environment = await readFile(`/proc/${pid}/environ`).catch(() => null);
-        if (environment === null || !wanted.every((entry) => holds(environment, entry))) return;
+        // Of a kernel thread it is empty.
+        const environment = await readFile(`/proc/${pid}/environ`).catch(noneOf);
+        if (!wanted.every((entry) => holds(environment, entry))) return;
         if (unwanted !== null && holds(environment, unwanted)) return;
         const identity = identify(pid);
         if (identity !== null && pid !== process.pid) found.push(identity);
@@ -65,6 +65,12 @@ async function killAll(look: () => Promise<ProcessIdentity[]>): Promise<number> 
     for (const one of alive) if (signalProcess(one, 9)) killed++;
   }
   return killed;
+}
+
+/** Of a process that has ended, or that is not ours to look into. */
+function noneOf(error: NodeJS.ErrnoException): Buffer {
+  if (tellsEnd(error) || error.code === "EACCES" || error.code === "EPERM") return Buffer.alloc(0);
+  throw error;
 }
 
 function holds(environment: Buffer, entry: Buffer): boolean {

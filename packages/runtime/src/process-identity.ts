@@ -8,15 +8,21 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
-/** Who has this pid now; null for nobody, and for a zombie, which is over. */
+/** Whether a file in /proc cannot be read because its process has ended, and not for want of descriptors, say. */
+export function tellsEnd(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOENT" || code === "ESRCH";
+}
+
+/** Who has this pid now; null for nobody, and for a zombie, which is over. Throws where that cannot be found out. */
 export function identify(pid: number): ProcessIdentity | null {
   if (!Number.isSafeInteger(pid) || pid <= 1) return null;
   let stat: string;
   try {
     stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-  } catch {
-    // ENOENT or ESRCH: it is gone, which is the answer.
-    return null;
+  } catch (error) {
+    if (tellsEnd(error)) return null;
+    throw error;
   }
   // The name is in parentheses and may hold any character, so count from the last one.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

@@ -34,9 +34,10 @@ function cgroupsPath(bundle: Bundle): string | null {
     if (typeof path !== "string" || !isAbsolute(path) || path.includes(":")) return null;
     const normal = normalize(path).replace(/\/+$/, "");
     return normal === "" ? null : normal;
-  } catch {
-    // No spec, or none that can be read: nothing was made of it.
-    return null;
+  } catch (error) {
+    // No spec, or none that is JSON: nothing was made of it.
+    if (error instanceof SyntaxError || (error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw error;
   }
 }
 

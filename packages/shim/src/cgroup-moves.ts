@@ -2,8 +2,9 @@
 import { type Fd, isCode, O, open, readText, readyCgroupLock } from "@berth/host";
 import { threadsFiles } from "./cgroup-path.ts";
 
-/** What says that there is nothing to be had: no cgroups, or not ours to write. */
-const missing = (error: unknown): boolean => isCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENODEV");
+/** No cgroups, none of ours to write, or no descriptor for it: who needs one fails by itself. */
+const missing = (error: unknown): boolean =>
+  isCode(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "ENODEV", "EMFILE", "ENFILE");
 
 function tryTo<T>(call: () => T): T | null {
   try {

@@ -18,6 +18,7 @@ import { joinPath } from "./paths.ts";
 import { createProcess } from "./process.ts";
 import { checkRootLinks } from "./root-links.ts";
 import { mountRootfs, unmountAll } from "./rootfs.ts";
+import { programOf } from "./runc.ts";
 
 /** Makes the container, up to its init waiting to be started. Nothing of it is left where this fails. */
 export async function createContainer(keeper: Keeper, request: CreateTaskRequest): Promise<Container> {
@@ -33,8 +34,8 @@ export async function createContainer(keeper: Keeper, request: CreateTaskRequest
   if (keeper.containers.has(id) || keeper.creating.has(id))
     throw new BerthError("already-exists", `container ${JSON.stringify(id)}: already exists`);
   keeper.creating.add(id);
-  cgroupMoveSoon();
   try {
+    cgroupMoveSoon();
     const container = await create(keeper, request);
     keeper.containers.set(id, container);
     keeper.events.publish("/tasks/create", TaskCreate, {
@@ -77,7 +78,14 @@ async function create(keeper: Keeper, request: CreateTaskRequest): Promise<Conta
       checkpoint,
       criuWorkPath: options.criuWorkPath || (exists(bundle.work) ? bundle.work : bundle.path),
     },
-    { id, namespace: keeper.namespace, bundle: bundle.path, logFile: bundle.runtimeLog, options },
+    {
+      id,
+      namespace: keeper.namespace,
+      bundle: bundle.path,
+      logFile: bundle.runtimeLog,
+      options,
+      program: programOf(options),
+    },
   );
   await mountRootfs(bundle.rootfs, request.rootfs);
   let made = false;
@@ -140,6 +148,6 @@ function configOf(bundle: Bundle): InitConfig {
   } catch (error) {
     // The runtime says better what is wrong with it. Should it take it all the same, no namespace can be counted on.
     if (isCode(error, "ENOENT") || error instanceof SyntaxError) return noConfig;
-    throw unknownError(`${bundle.config} is not a container specification: ${messageOf(error)}: unknown`);
+    throw unknownError(`the specification cannot be read: ${messageOf(error)}: unknown`, { cause: error });
   }
 }

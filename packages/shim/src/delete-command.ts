@@ -21,7 +21,7 @@ export async function deleteCommand(flags: Flags, directory: string, log: Log): 
   if (namespace === "") throw invalidArgument("delete needs -namespace");
   const bundle = bundleAt(flags.bundle === "" ? joinPath(dirname(directory), id) : flags.bundle);
   const options = loadOptions(bundle);
-  const runc = createRunc({ id, namespace, bundle: bundle.path, logFile: bundle.runtimeLog, options });
+  const runc = createRunc({ id, namespace, bundle: bundle.path, logFile: bundle.runtimeLog, options, program: "" });
   if (!hasPrivatePids(bundle)) {
     // Its processes would outlive it: nothing but the cgroup ties them together.
     await runc
@@ -50,8 +50,9 @@ export async function deleteCommand(flags: Flags, directory: string, log: Log): 
 function hasPrivatePids(bundle: Bundle): boolean {
   try {
     return readBundleConfig(bundle).privatePids;
-  } catch {
-    return true; // no configuration that could be read: nothing was started from it
+  } catch (error) {
+    // Without a specification nothing was started. Of one that cannot be read just now, nothing can be relied on.
+    return error instanceof SyntaxError || isCode(error, "ENOENT", "ENOTDIR");
   }
 }
 

@@ -6,6 +6,7 @@ export { type Cgroup, locateCgroup, parseProcCgroup, threadsFiles } from "./cgro
 export { metricsV1, parseBlkio } from "./cgroup-v1-metrics.ts";
 export { metricsV2, parseIo, parsePressure, parseRdma } from "./cgroup-v2-metrics.ts";
 export { createEventQueue, type EventQueue, type QueuedEvent } from "./event-queue.ts";
+export { withTerminal } from "./exec-spec.ts";
 export { type ExitRecord, parseExitRecord } from "./exit-record.ts";
 export { type Flags, parseFlags } from "./flags.ts";
 export { createLogger, logLine } from "./logger.ts";

@@ -4,7 +4,9 @@ import {
   environ,
   exists,
   type Fd,
+  findProgram,
   isCode,
+  isProgram,
   readText,
   removeTree,
   run,
@@ -61,6 +63,8 @@ export interface RuncConfig {
   readonly bundle: string;
   readonly logFile: string;
   readonly options: Options;
+  /** What the runtime's name stood for when the container was made: it goes on with the same. Empty: not known. */
+  readonly program: string;
 }
 
 /** What a run without a terminal or pipes of its own may take; the runtime is then killed. */
@@ -70,13 +74,22 @@ const PATIENCE_MS = 120_000;
 export const runtimeEnvironment = (variables: readonly string[]): string[] =>
   variables.filter((variable) => !variable.startsWith("NOTIFY_SOCKET="));
 
+const nameOf = ({ binaryName }: Options): string => (binaryName === "" ? "runc" : binaryName);
+
+/** The path of the runtime, or its name where it cannot be found: to run it says why. */
+export function programOf(options: Options): string {
+  const name = nameOf(options);
+  return (name.includes("/") ? null : findProgram(name)) ?? name;
+}
+
 export function createRunc(config: RuncConfig): Runc {
   const { id, options, bundle } = config;
-  const binary = options.binaryName === "" ? "runc" : options.binaryName;
+  const binary = nameOf(options);
   const root = `${options.root === "" ? DEFAULT_RUNTIME_ROOT : options.root}/${config.namespace}`;
 
+  const program = isProgram(config.program) ? config.program : programOf(options);
   const argvOf = (logFile: string, args: readonly string[]): string[] => {
-    const head = [binary, "--root", root, "--log", logFile, "--log-format", "json"];
+    const head = [program, "--root", root, "--log", logFile, "--log-format", "json"];
     return options.systemdCgroup ? [...head, "--systemd-cgroup", ...args] : [...head, ...args];
   };
   const base = () => ({ env: runtimeEnvironment(environ()), cwd: bundle, parentDeathSignal: 9 });
@@ -87,7 +100,8 @@ export function createRunc(config: RuncConfig): Runc {
       return readText(logFile, 1 << 20).slice(from);
     } catch (error) {
       if (isCode(error, "ENOENT")) return "";
-      return "";
+      // A line as the runtime would have written it: its failure is told with the reason why no more of it is known.
+      return JSON.stringify({ level: "error", msg: `its log cannot be read: ${messageOf(error)}` });
     }
   };
 

@@ -112,7 +112,9 @@ function groupOf(bundle: Bundle): string {
     return readBundleConfig(bundle).group;
   } catch (error) {
     if (isCode(error, "ENOENT")) return "";
-    throw invalidArgument(`${bundle.config} is not a container specification: ${messageOf(error)}`);
+    if (error instanceof SyntaxError)
+      throw invalidArgument(`${bundle.config} is not a container specification: ${messageOf(error)}`);
+    throw error;
   }
 }
 

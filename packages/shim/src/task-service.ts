@@ -13,6 +13,7 @@ import { pidsIn } from "./cgroup-reader.ts";
 import { checkJson } from "./check-json.ts";
 import { type Container, containerNotCreated, processOf } from "./container.ts";
 import type { Deleted } from "./delete-process.ts";
+import { withTerminal } from "./exec-spec.ts";
 import type { Keeper } from "./keeper.ts";
 import { createProcess, type Exit, exitOf, type Process } from "./process.ts";
 import { advance, allow } from "./process-state.ts";
@@ -161,7 +162,8 @@ function taskService(keeper: Keeper, shutdown: () => void): ServiceImpl<typeof T
       if (spec === null)
         throw new BerthError("invalid-argument", `exec ${JSON.stringify(execId)} has no process specification`);
       checkJson(spec.value);
-      writeFile(container.bundle.execSpec(execId), spec.value, { mode: 0o600 });
+      const text = withTerminal(new TextDecoder().decode(spec.value), terminal);
+      writeFile(container.bundle.execSpec(execId), text, { mode: 0o600 });
       cgroupMoveSoon();
       const request = { kind: "exec", execId, terminal, stdin, stdout, stderr } as const;
       container.execs.set(execId, createProcess(request));
