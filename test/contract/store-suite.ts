@@ -10,6 +10,7 @@ import { Leases } from "@berth/proto/containerd/services/leases/v1";
 import { Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
 import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import type { CallOptions, Client } from "@berth/rpc";
+import { until } from "../support/until.ts";
 
 export interface StoreClients {
   readonly namespaces: Client<typeof Namespaces>;
@@ -206,6 +207,13 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         assert.deepEqual(await ids('id~=^t,labels."a.b/c"!=two'), ["three"]);
         assert.deepEqual(await ids("id~=|e$|"), ["one", "three"]);
         assert.deepEqual(await ids("image"), []);
+        assert.deepEqual(await ids('image==""'), []);
+        assert.deepEqual(await ids('image!=""'), []);
+        assert.deepEqual(await ids("runtime"), []);
+        assert.deepEqual(await ids("runtime.name!=x,id.more==one"), ["one"]);
+        assert.deepEqual(await ids('snapshotter!=""'), []);
+        assert.deepEqual(await ids('labels."a.b/c"!="",id==two'), ["two"]);
+        assert.deepEqual(await ids('labels.none!=""'), []);
         assert.deepEqual(await ids("id~=("), []);
         await fails(ids("id="), "invalid-argument", "filters");
         await fails(ids("id==/one/"), "invalid-argument", "filters");
@@ -248,9 +256,37 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         await fails(api.images.update({ image: { name: "none", target } }, call), "not-found", 'image "none"');
         const found = await api.images.list({ filters: ["name~=^any,target.digest"] }, call);
         assert.equal(found.images.length, 1);
+        for (const [filter, count] of [
+          ["target.mediatype~=oci", 1],
+          ["target.size", 0],
+          ["target", 0],
+          ["target.digest.more", 1],
+          ["annotations.k", 0],
+          ['labels.l!=""', 0],
+          ['labels.l~=""', 1],
+        ] as const)
+          assert.equal((await api.images.list({ filters: [filter] }, call)).images.length, count, filter);
         await api.images.delete({ name: "any name at all", sync: true }, call);
         await fails(api.images.delete({ name: "any name at all" }, call), "not-found", "any name at all");
       });
+    });
+
+    it("frees what nothing refers to any more soon, though nobody asks for it", async () => {
+      const call = scope();
+      await api.leases.create({ id: "keep" }, call);
+      const digest = await store(randomBytes(100), { ...call, lease: "keep" });
+      await api.images.create({ image: { name: "kept", target: { ...target, digest } } }, call);
+      await api.leases.delete({ id: "keep" }, call);
+      assert.equal((await api.content.info({ digest }, call)).info?.size, 100);
+      await api.images.delete({ name: "kept" }, call);
+      await until(
+        () =>
+          api.content.info({ digest }, call).then(
+            () => false,
+            (error) => kindOf(error) === "not-found",
+          ),
+        "the blob is gone",
+      );
     });
 
     describe("content", () => {
@@ -374,6 +410,16 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         assert.deepEqual(plain((await update({ b: "2" }, ["labels.b"])).info?.labels), { a: "1", b: "2" });
         assert.deepEqual(plain((await update({ c: "3" }, [])).info?.labels), { c: "3" });
         await fails(update({}, ["size"]), "invalid-argument", 'cannot update "size" field');
+        for (const [filter, count] of [
+          ["size", 0],
+          ["size!=1", 1],
+          ["digest.more", 1],
+          ['labels.a!=""', 0],
+          ['labels.c!=""', 1],
+        ] as const) {
+          const blocks = await collect(api.content.list({ filters: [filter] }, call));
+          assert.equal(blocks.flatMap(({ info }) => info).length, count, filter);
+        }
         const found = await collect(api.content.list({ filters: ["labels.c==3"] }, call));
         assert.deepEqual(
           found.flatMap(({ info }) => info.map((one) => one.digest)),
@@ -401,6 +447,36 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         const commit = (call: CallOptions, name: string, key: string, labels: Record<string, string> = {}) =>
           api.snapshots.commit({ snapshotter, name, key, labels }, call);
 
+        for (const [filter, wanted] of [
+          ["parent", ["base", "child", "view"]],
+          ['parent==""', ["base"]],
+          ['parent!=""', ["child", "view"]],
+          ["parent==base", ["child", "view"]],
+          ["parent!=base", ["base"]],
+          ["parent~=^$", ["base"]],
+          ["kind!=active", ["base", "view"]],
+          ["kind", ["base", "child", "view"]],
+          ['kind!=""', ["base", "child", "view"]],
+          ["name~=^[bc]", ["base", "child"]],
+          ["name.more==base", ["base"]],
+          ["labels.x", ["child"]],
+          ['labels.x!=""', ["child"]],
+          ["labels.x!=y", ["base", "view"]],
+          ['labels.x==""', []],
+          ["labels", []],
+          ["bogus", []],
+          ["bogus!=x", ["base", "child", "view"]],
+          ["bogus~=x", []],
+        ] as const)
+          it(`are found by ${filter}`, async () => {
+            const call = await leasedScope();
+            await prepare(call, "first");
+            await commit(call, "base", "first");
+            await prepare(call, "child", "base", { x: "y" });
+            await api.snapshots.view({ snapshotter, key: "view", parent: "base" }, call);
+            const listed = await collect(api.snapshots.list({ snapshotter, filters: [filter] }, call));
+            assert.deepEqual(listed.flatMap(({ info }) => info.map(({ name }) => name)).sort(), wanted);
+          });
         it("are stacked, and mounted as containerd mounts them", async () => {
           const call = await leasedScope();
           const shape = (mounts: readonly { type: string; options: readonly string[] }[]) =>
@@ -488,6 +564,13 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         const { leases } = api;
         await leases.create({ id: "l", labels: { a: "b" } }, call);
         await fails(leases.create({ id: "l" }, call), "already-exists", 'lease "l"');
+        for (const [filter, count] of [
+          ["id.more", 1],
+          ["created_at", 0],
+          ['labels.b!=""', 0],
+          ['labels.a!=""', 1],
+        ] as const)
+          assert.equal((await leases.list({ filters: [filter] }, call)).leases.length, count, filter);
         const listed = await leases.list({ filters: ["labels.a==b"] }, call);
         assert.deepEqual(
           listed.leases.map(({ id }) => id),

@@ -1,9 +1,10 @@
 // containerd's filter grammar: `name==web,labels."io.x/y"~=|^a|`. Commas mean "and", several filters mean "or".
-import { invalidArgument, messageOf } from "./errors.ts";
+import { messageOf } from "./errors.ts";
+import { createFilterScanner, type FilterScanner, type FilterToken, filterSyntaxError } from "./filter-scanner.ts";
 import { compilePattern } from "./pattern.ts";
 import { unquote } from "./unquote.ts";
 
-/** The value of a field, or null where the object has none. */
+/** The value of a field, or null if the object does not have it. */
 export type Adaptor = (fieldpath: readonly string[]) => string | null;
 
 /** Whether the object behind the adaptor is wanted. */
@@ -20,118 +21,77 @@ export function parseFilters(filters: readonly string[]): Matcher {
 
 function parseFilter(text: string): Matcher {
   if (text === "") return always;
-  const selectors = new Parser(text).filter();
+  const scanner = createFilterScanner(text);
+  const selectors = [parseSelector(scanner)];
+  while (scanner.peek() === ",") {
+    scanner.next();
+    selectors.push(parseSelector(scanner));
+  }
+  const rest = scanner.peek();
+  if (rest !== "") throw filterSyntaxError(text, scanner.at, `unexpected input: ${rest}`);
   return (adaptor) => selectors.every((matches) => matches(adaptor));
 }
 
-const FIELD = /[A-Za-z0-9_]+/y;
-const SPACE = /\s*/y;
-const OPERATOR = /[=!~]+/y;
-// Anything that can be seen, but for comma and space.
-const VALUE = /[^\s,\p{C}\p{Z}]+/uy;
-
-class Parser {
-  readonly #text: string;
-  #at = 0;
-
-  constructor(text: string) {
-    this.#text = text;
+/** A field, and what is asked of it. With `!=` and `~=` a field that is not there is as good as an empty one. */
+function parseSelector(scanner: FilterScanner): Matcher {
+  const path = [parseField(scanner)];
+  while (scanner.peek() === ".") {
+    scanner.next();
+    path.push(parseField(scanner));
   }
-
-  filter(): Matcher[] {
-    const selectors = [this.#selector()];
-    while (this.#peek() === ",") {
-      this.#at++;
-      selectors.push(this.#selector());
+  if (scanner.peek() === "," || scanner.peek() === "") return (adaptor) => adaptor(path) !== null;
+  const operator = scanner.next();
+  if (operator.kind === "illegal") throw filterSyntaxError(scanner.text, operator.at, operator.why);
+  if (operator.kind !== "operator")
+    throw filterSyntaxError(scanner.text, operator.at, 'expected an operator ("=="|"!="|"~=")');
+  switch (operator.text) {
+    case "==": {
+      const wanted = parseValue(scanner, '"');
+      return (adaptor) => adaptor(path) === wanted;
     }
-    if (this.#at < this.#text.length) this.#fail("expected a comma or the end");
-    return selectors;
-  }
-
-  #selector(): Matcher {
-    const path = [this.#field()];
-    while (this.#peek() === ".") {
-      this.#at++;
-      path.push(this.#field());
+    case "!=": {
+      const unwanted = parseValue(scanner, '"');
+      return (adaptor) => (adaptor(path) ?? "") !== unwanted;
     }
-    this.#peek();
-    const operator = this.#take(OPERATOR);
-    switch (operator) {
-      case null:
-        return (adaptor) => adaptor(path) !== null;
-      case "==": {
-        const wanted = this.#value('"');
-        return (adaptor) => adaptor(path) === wanted;
-      }
-      case "!=": {
-        const unwanted = this.#value('"');
-        return (adaptor) => adaptor(path) !== unwanted;
-      }
-      case "~=": {
-        const matches = this.#pattern();
-        return (adaptor) => {
-          const value = adaptor(path);
-          return value !== null && matches(value);
-        };
-      }
-      default:
-        return this.#fail(`unsupported operator "${operator}"`);
+    case "~=": {
+      const matches = parsePattern(scanner);
+      return (adaptor) => matches(adaptor(path) ?? "");
     }
+    default:
+      throw filterSyntaxError(scanner.text, operator.at, `unsupported operator "${operator.text}"`);
   }
+}
 
-  #field(): string {
-    if (this.#peek() === '"') return this.#quoted();
-    return this.#take(FIELD) ?? this.#fail("expected a field: letters, digits and _, or a quoted one");
-  }
+function parseField(scanner: FilterScanner): string {
+  const token = scanner.next();
+  if (token.kind === "field") return token.text;
+  return quotedText(scanner, token, '"', "expected field or quoted");
+}
 
-  /** What follows an operator; only some kinds of quotes are for it. */
-  #value(quotes: string): string {
-    const next = this.#peek();
-    if (next !== "" && '"/|'.includes(next))
-      return quotes.includes(next) ? this.#quoted() : this.#fail(`quotes of ${next} are for patterns only, use "`);
-    return this.#take(VALUE) ?? this.#fail("expected a value or a quoted one");
-  }
+function parseValue(scanner: FilterScanner, quotes: string): string {
+  const token = scanner.next();
+  if (token.kind === "value" || token.kind === "field") return token.text;
+  return quotedText(scanner, token, quotes, "expected value or quoted");
+}
 
-  #pattern(): (text: string) => boolean {
-    const source = this.#value('"/|');
-    try {
-      return compilePattern(source);
-    } catch (error) {
-      // As for containerd, which compiles it at its first use and takes a failure for no match.
-      if (error instanceof SyntaxError) return () => false;
-      return this.#fail(messageOf(error));
-    }
+function parsePattern(scanner: FilterScanner): (text: string) => boolean {
+  const { at } = scanner;
+  const source = parseValue(scanner, '"/|');
+  try {
+    return compilePattern(source);
+  } catch (error) {
+    // As for containerd, which compiles it at its first use and takes a failure for no match.
+    if (error instanceof SyntaxError) return () => false;
+    throw filterSyntaxError(scanner.text, at, messageOf(error));
   }
+}
 
-  /** The text in quotes of any kind; the cursor is on the first one. */
-  #quoted(): string {
-    const quote = this.#text[this.#at] ?? "";
-    let end = this.#at + 1;
-    while (end < this.#text.length && this.#text[end] !== quote) end += this.#text[end] === "\\" ? 2 : 1;
-    if (end >= this.#text.length) this.#fail("a quote is not closed");
-    const inner = this.#text.slice(this.#at + 1, end);
-    const value = unquote(inner, quote);
-    if (value === null) this.#fail("a quoted text has an escape that is not known");
-    this.#at = end + 1;
-    return value ?? "";
-  }
-
-  /** The next character after white space; empty at the end. */
-  #peek(): string {
-    this.#take(SPACE);
-    return this.#text[this.#at] ?? "";
-  }
-
-  #take(what: RegExp): string | null {
-    what.lastIndex = this.#at;
-    const found = what.exec(this.#text);
-    if (found === null) return null;
-    this.#at += found[0].length;
-    return found[0];
-  }
-
-  #fail(why: string): never {
-    const marked = `${this.#text.slice(0, this.#at)} >|${this.#text.slice(this.#at)}|<`;
-    throw invalidArgument(`filters: parse error: [${marked.slice(0, 300)}]: ${why}`);
-  }
+function quotedText({ text }: FilterScanner, token: FilterToken, quotes: string, wanted: string): string {
+  if (token.kind === "illegal") throw filterSyntaxError(text, token.at, token.why);
+  if (token.kind !== "quoted") throw filterSyntaxError(text, token.at, wanted);
+  const quote = token.text[0] ?? "";
+  if (!quotes.includes(quote)) throw filterSyntaxError(text, token.at, "invalid quote encountered");
+  const value = unquote(token.text.slice(1, -1), quote);
+  if (value === null) throw filterSyntaxError(text, token.at, "unquoting failed: quote syntax error");
+  return value;
 }

@@ -33,6 +33,8 @@ export function unquote(text: string, quote: string): string | null {
     const length = digits[kind as keyof typeof digits] ?? 0;
     const octal = /^[0-7]{3}/.exec(text.slice(i));
     const hex = text.slice(i + 1, i + 1 + length);
+    // Go's own unquoting knows octal escapes up to a byte.
+    if (octal && Number.parseInt(octal[0], 8) > 0xff) return null;
     if (octal) {
       out += String.fromCodePoint(Number.parseInt(octal[0], 8));
       i += 2;

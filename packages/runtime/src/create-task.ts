@@ -22,6 +22,14 @@ import { createShimLink, type ShimLink } from "./shim-link.ts";
 import { openShimLog, type ShimLog } from "./shim-log.ts";
 import type { CreateTask } from "./types.ts";
 
+function shimOf({ resolveShim }: Context, runtime: string): string {
+  try {
+    return resolveShim(runtime);
+  } catch (error) {
+    throw asContainerdSays(error, "failed to start shim: failed to resolve runtime path");
+  }
+}
+
 /**
  * Makes a bundle, launches a shim in it and lets that create the container; undoes it all where a step fails, or once the
  * signal is aborted.
@@ -36,7 +44,7 @@ export async function createTask(
   checkId("container", options.id);
   using _name = context.registry.reserve(namespace, options.id);
   const container = context.containers.get({ namespace, lease: "" }, options.id);
-  const shim = context.resolveShim(options.runtimePath !== "" ? options.runtimePath : container.runtime.name);
+  const shim = shimOf(context, options.runtimePath !== "" ? options.runtimePath : container.runtime.name);
   checkRootLinks(container.spec, options.rootfs);
   const attempt: Attempt = {
     bundle: bundleOf(context.layout, namespace, options.id),

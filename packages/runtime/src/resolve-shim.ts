@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { isAbsolute, join } from "node:path";
-import { invalidArgument, unknownError } from "@berth/base";
+import { unknownError } from "@berth/base";
 
 export interface ShimResolverOptions {
   /** Shims by runtime name, before any search: `io.containerd.runc.v2` → our own. */
@@ -39,7 +39,7 @@ function resolve(name: string, { shims, path, ownDirectory }: ShimResolverOption
   }
   if (isAbsolute(name)) {
     if (isExecutable(name)) return name;
-    throw unknownError(`runtime ${JSON.stringify(name)} is not an executable file`);
+    throw unknownError(`invalid custom binary path: ${whyNot(name)}`);
   }
   const binary = shimBinaryName(name);
   for (const directory of [...path.split(":"), ownDirectory]) {
@@ -49,20 +49,27 @@ function resolve(name: string, { shims, path, ownDirectory }: ShimResolverOption
     if (isExecutable(candidate)) return candidate;
   }
   throw unknownError(
-    `runtime ${JSON.stringify(name)} is not installed: no ${JSON.stringify(binary)} on PATH (${path}) or in ${ownDirectory}`,
+    `runtime ${JSON.stringify(name)} binary not installed ${JSON.stringify(binary)}: file does not exist`,
   );
 }
 
-/** `io.containerd.runc.v2` → `containerd-shim-runc-v2`. Throws invalid-argument for a name of another form. */
+/** `io.containerd.runc.v2` → `containerd-shim-runc-v2`. Throws unknown, as containerd does, for a name of another form. */
 export function shimBinaryName(name: string): string {
   const parts = name.split(".");
   const kind = parts.at(-2);
   const version = parts.at(-1);
   if (name.includes("/") || !parts[0] || !kind || !version)
-    throw invalidArgument(
-      `runtime name ${JSON.stringify(name)} is invalid: use a name such as io.containerd.runc.v2, or the absolute path of a shim`,
+    throw unknownError(
+      `invalid runtime name ${name}, correct runtime name should be either format like \`io.containerd.runc.v1\` or a full path to the binary`,
     );
   return `containerd-shim-${kind}-${version}`;
+}
+
+/** In the words of a Go program. */
+function whyNot(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return `stat ${path}: no such file or directory`;
+  return found.isFile() ? `${path} is not executable` : `${path} is no file`;
 }
 
 function isExecutable(path: string): boolean {

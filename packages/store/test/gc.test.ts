@@ -121,7 +121,7 @@ it("leaves alone what is under way", async () => {
   await reader.close();
 });
 
-it("collects when enough has changed, if something was deleted", async (t) => {
+it("collects once something was deleted, or enough was changed", async (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   let sweeps = 0;
   await using collector = startCollector(
@@ -135,12 +135,15 @@ it("collects when enough has changed, if something was deleted", async (t) => {
   );
   t.mock.timers.tick(100);
   assert.equal(sweeps, 1);
-  for (let i = 0; i < 50; i++) collector.changed("mutation");
+  for (let i = 0; i < 9; i++) collector.changed("mutation");
   t.mock.timers.tick(100_000);
   assert.equal(sweeps, 1);
-  collector.changed("deletion");
+  collector.changed("mutation");
   t.mock.timers.tick(100_000);
   assert.equal(sweeps, 2);
+  collector.changed("deletion");
+  t.mock.timers.tick(100_000);
+  assert.equal(sweeps, 3);
 });
 
 it("calls that ask at the same time join one collection", async () => {

@@ -1,6 +1,7 @@
 import type { Log } from "@berth/base";
 import type { Collector, Removed } from "../types.ts";
 import type { GcSchedule } from "./schedule.ts";
+import { CollectionTimes } from "./times.ts";
 
 export interface ScheduledCollector extends AsyncDisposable {
   readonly api: Collector;
@@ -8,7 +9,7 @@ export interface ScheduledCollector extends AsyncDisposable {
 }
 
 /**
- * Decides when to collect. `sweep` is one collection, synchronous; `emptied` resolves when the files that it
+ * Collects when `CollectionTimes` says so. `sweep` is one collection, synchronous; `emptied` resolves when the files that it
  * removed are gone from the disk.
  */
 export function startCollector(
@@ -18,43 +19,42 @@ export function startCollector(
   emptied: () => Promise<void>,
 ): ScheduledCollector {
   const listeners = new Set<(removed: Removed) => void>();
-  let mutations = 0;
-  let deletions = 0;
+  const times = new CollectionTimes(schedule, performance.now());
   let closed = false;
   let timer: { handle: NodeJS.Timeout; at: number } | null = null;
   /** The collection that has not begun yet, and who waits for it. */
   let waiting: PromiseWithResolvers<readonly Removed[]> | null = null;
-  let notBefore = 0;
   const running = new Set<Promise<unknown>>();
 
-  function plan(delayMs: number): void {
-    const at = performance.now() + delayMs;
-    if (closed || (timer !== null && timer.at <= at)) return;
+  /** Sets the timer to what the times say. */
+  function plan(): void {
+    const { next } = times;
+    if (closed || next === null || timer?.at === next) return;
     if (timer !== null) clearTimeout(timer.handle);
-    timer = { at, handle: setTimeout(collectNow, delayMs) };
-    timer.handle.unref();
+    timer = { at: next, handle: setTimeout(collectNow, Math.max(0, next - performance.now())) };
+    // Where somebody waits for it the process must not end before.
+    if (waiting === null) timer.handle.unref();
   }
 
   function collectNow(): void {
-    if (timer !== null) clearTimeout(timer.handle);
     timer = null;
     const waiters = waiting;
     waiting = null;
-    mutations = 0;
-    deletions = 0;
-    const started = performance.now();
+    const startedAt = performance.now();
     let removed: Removed[];
     try {
       removed = sweep();
     } catch (err) {
+      times.failed(performance.now());
+      plan();
       if (waiters) waiters.reject(err);
       else log.error("garbage collection failed", { err });
       return;
     }
-    const ms = performance.now() - started;
-    // The pause may be at most this share of the time.
-    notBefore = performance.now() + ms / schedule.pauseThreshold - ms;
-    if (removed.length > 0) log.debug("garbage collected", { count: removed.length, ms: Math.round(ms) });
+    const endedAt = performance.now();
+    times.collected(startedAt, endedAt);
+    const ms = Math.round(endedAt - startedAt);
+    if (removed.length > 0) log.debug("garbage collected", { count: removed.length, ms });
     for (const one of removed) for (const listener of listeners) listener(one);
     const done = emptied().then(() => {
       running.delete(done);
@@ -63,8 +63,7 @@ export function startCollector(
     running.add(done);
   }
 
-  const inPause = (): number => Math.max(schedule.scheduleDelayMs, notBefore - performance.now());
-  plan(schedule.startupDelayMs);
+  plan();
 
   return {
     api: {
@@ -72,8 +71,8 @@ export function startCollector(
         if (closed) return Promise.resolve([]);
         waiting ??= Promise.withResolvers();
         const { promise } = waiting;
-        plan(schedule.scheduleDelayMs);
-        // Somebody waits for it: the process must not end before.
+        times.trigger(performance.now());
+        plan();
         timer?.handle.ref();
         return promise;
       },
@@ -83,11 +82,8 @@ export function startCollector(
       },
     },
     changed(kind) {
-      mutations++;
-      if (kind === "deletion") deletions++;
-      const byDeletions = schedule.deletionThreshold > 0 && deletions >= schedule.deletionThreshold;
-      const byMutations = schedule.mutationThreshold > 0 && mutations >= schedule.mutationThreshold && deletions > 0;
-      if (byDeletions || byMutations) plan(inPause());
+      times.changed(kind, performance.now());
+      plan();
     },
     async [Symbol.asyncDispose]() {
       closed = true;

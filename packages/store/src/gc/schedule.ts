@@ -2,13 +2,13 @@
 export interface GcSchedule {
   /** Largest share of time that collections may take (0.02 is 2 %; at most 0.5). */
   readonly pauseThreshold: number;
-  /** Deletions after which a collection is due at once; 0 for never by count. */
+  /** Deletions after which a collection is due at once; with 0 one follows each deletion at the next look. */
   readonly deletionThreshold: number;
-  /** Changes, of which at least one is a deletion, after which a collection is due. */
+  /** Changes after which a collection is due at the next look; 0 for never by changes alone. */
   readonly mutationThreshold: number;
   /** Milliseconds between a trigger and the collection. */
   readonly scheduleDelayMs: number;
-  /** Milliseconds after the start at which the first collection runs. */
+  /** Milliseconds after the start at which the first collection runs; 0 for none at the start. */
   readonly startupDelayMs: number;
 }
 

@@ -93,7 +93,9 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     const row = find(namespace, parent);
     if (!row) throw new BerthError("not-found", `parent snapshot ${parent} does not exist: not found`);
     if (row.kind !== "committed")
-      throw invalidArgument(`failed to create snapshot: parent "${parent}" is not committed snapshot`);
+      throw invalidArgument(
+        `failed to create snapshot: parent "${namespace}/${row.id}/${parent}" is not committed snapshot`,
+      );
     return row;
   }
 
@@ -290,7 +292,7 @@ const toInfo = (row: Row): SnapshotInfo => ({
 function fieldOf(info: SnapshotInfo, [first, ...rest]: readonly string[]): string | null {
   if (first === "kind") return info.kind;
   if (first === "name") return info.name;
-  if (first === "parent") return info.parent === "" ? null : info.parent;
+  if (first === "parent") return info.parent;
   if (first === "labels") return labelField(info.labels, rest);
   return null;
 }

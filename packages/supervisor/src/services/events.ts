@@ -1,4 +1,4 @@
-import { checkId, failedPrecondition, invalidArgument } from "@berth/base";
+import { checkId, failedPrecondition, invalidArgument, kindOf, messageOf, unknownError } from "@berth/base";
 import { isSet, toNanoseconds, toTimestamp } from "@berth/proto";
 import type { Events as TtrpcEvents } from "@berth/proto/containerd/services/events/ttrpc/v1";
 import type { Events } from "@berth/proto/containerd/services/events/v1";
@@ -39,6 +39,21 @@ export const ttrpcEventsService = ({ events }: { events: Exchange }): ServiceImp
   },
 });
 
+/** A filter that is none is of kind unknown here, as with containerd. */
+function subscribe(events: Exchange, filters: readonly string[], signal: AbortSignal): AsyncIterable<Envelope> {
+  try {
+    return events.subscribe(filters, signal);
+  } catch (cause) {
+    if (kindOf(cause) !== "invalid-argument") throw cause;
+    throw unknownError(
+      `subscription error: failed parsing subscription filters: ${messageOf(cause)}: invalid argument`,
+      {
+        cause,
+      },
+    );
+  }
+}
+
 export function eventsService({ events }: { events: Exchange }): ServiceImpl<typeof Events> {
   return {
     publish(req, call) {
@@ -55,7 +70,7 @@ export function eventsService({ events }: { events: Exchange }): ServiceImpl<typ
     },
     // Subscribed before anything is awaited, so that whoever subscribes and then acts misses nothing.
     subscribe(req, call) {
-      const envelopes = events.subscribe(req.filters, call.signal);
+      const envelopes = subscribe(events, req.filters, call.signal);
       return (async function* () {
         for await (const envelope of envelopes) yield envelopeToProto(envelope);
       })();

@@ -48,8 +48,6 @@ const fieldOf =
   (path: readonly string[]): string | null => {
     if (path[0] === "type") return row.type ?? "";
     if (path[0] === "id") return row.id ?? "";
-    if (path[0] === "platforms")
-      return (row.platforms ?? []).map((platform) => `${platform.os}/${platform.architecture}`).join(",");
-    if (path[0] === "capabilities") return (row.capabilities ?? []).join(",");
+    // Platforms and capabilities are lists, which containerd's filters do not compare either.
     return null;
   };

@@ -221,7 +221,7 @@ async function metricOf(task: Task, clock: Clock, log: Log) {
 const fieldOf =
   (task: Task) =>
   (path: readonly string[]): string | null =>
-    path.length !== 1 ? null : path[0] === "id" ? task.id : path[0] === "namespace" ? task.namespace : null;
+    path[0] === "id" ? task.id : path[0] === "namespace" ? task.namespace : null;
 
 function namespaceOf({ namespace }: Call): string {
   if (namespace === "") throw failedPrecondition("namespace is required: failed precondition");
