@@ -114,25 +114,25 @@ function updated(stored: ContainerRecord, given: NewContainer, paths: readonly s
     if (given.snapshotter !== stored.snapshotter) throw invalidArgument("container.Snapshotter field is immutable");
     if (given.runtime.name !== stored.runtime.name) throw invalidArgument("container.Runtime.Name field is immutable");
   }
+  const labels = updateMap("labels", stored.labels, given.labels);
+  const extensions = new Map(Object.entries(stored.extensions));
   let record = stored;
-  for (const path of paths.length === 0 ? MUTABLE : paths) record = withPath(record, given, path);
-  return record;
-}
-
-function withPath(record: ContainerRecord, given: NewContainer, path: string): ContainerRecord {
-  const labels = updateMap("labels", record.labels, given.labels, path);
-  if (labels !== null) return { ...record, labels };
-  if (path === "extensions") return { ...record, extensions: given.extensions };
-  if (path.startsWith("extensions.")) {
-    const key = path.slice("extensions.".length);
-    const { [key]: _replaced, ...others } = record.extensions;
-    const value = given.extensions[key];
-    return { ...record, extensions: value === undefined ? others : { ...others, [key]: value } };
+  for (const path of paths.length === 0 ? MUTABLE : paths) {
+    if (labels.take(path)) continue;
+    if (path === "extensions") {
+      extensions.clear();
+      for (const [key, value] of Object.entries(given.extensions)) extensions.set(key, value);
+    } else if (path.startsWith("extensions.")) {
+      const key = path.slice("extensions.".length);
+      const value = Object.hasOwn(given.extensions, key) ? given.extensions[key] : undefined;
+      if (value === undefined) extensions.delete(key);
+      else extensions.set(key, value);
+    } else if (path === "spec") record = { ...record, spec: given.spec };
+    else if (path === "image") record = { ...record, image: given.image };
+    else if (path === "snapshotkey") record = { ...record, snapshotKey: given.snapshotKey };
+    else throw invalidArgument(`cannot update "${path}" field on ${JSON.stringify(stored.id)}`);
   }
-  if (path === "spec") return { ...record, spec: given.spec };
-  if (path === "image") return { ...record, image: given.image };
-  if (path === "snapshotkey") return { ...record, snapshotKey: given.snapshotKey };
-  throw invalidArgument(`cannot update "${path}" field on ${JSON.stringify(record.id)}`);
+  return { ...record, labels: labels.value, extensions: Object.fromEntries(extensions) };
 }
 
 function check(record: NewContainer, doing: string): void {

@@ -77,9 +77,7 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
         if (given.name === "") throw invalidArgument("image name is required for update");
         const stored = find(namespace, given.name);
         if (!stored) throw notFound("image", given.name);
-        let record: ImageRecord = stored;
-        for (const path of paths.length === 0 ? ["labels", "target"] : paths) record = withPath(record, given, path);
-        record = { ...record, updatedAt: clock.now() };
+        const record = { ...updated(stored, given, paths), updatedAt: clock.now() };
         check(record);
         put(namespace, record);
         // The old target may have lost its last reference.
@@ -100,14 +98,18 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
   };
 }
 
-function withPath(record: ImageRecord, given: NewImage, path: string): ImageRecord {
-  const labels = updateMap("labels", record.labels, given.labels, path);
-  if (labels !== null) return { ...record, labels };
-  const target = record.target;
-  const annotations = updateMap("annotations", target.annotations, given.target.annotations, path);
-  if (annotations !== null) return { ...record, target: { ...target, annotations } };
-  if (path === "target") return { ...record, target: given.target };
-  throw invalidArgument(`cannot update "${path}" field on image ${JSON.stringify(record.name)}`);
+function updated(stored: ImageRecord, given: NewImage, paths: readonly string[]): ImageRecord {
+  const labels = updateMap("labels", stored.labels, given.labels);
+  let { target } = stored;
+  let annotations = updateMap("annotations", target.annotations, given.target.annotations);
+  for (const path of paths.length === 0 ? ["labels", "target"] : paths) {
+    if (labels.take(path) || annotations.take(path)) continue;
+    if (path !== "target")
+      throw invalidArgument(`cannot update "${path}" field on image ${JSON.stringify(stored.name)}`);
+    target = given.target;
+    annotations = updateMap("annotations", target.annotations, target.annotations);
+  }
+  return { ...stored, labels: labels.value, target: { ...target, annotations: annotations.value } };
 }
 
 function check(record: NewImage): void {
