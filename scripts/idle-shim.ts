@@ -19,6 +19,15 @@ export interface IdleShimOptions {
 
 let count = 0;
 
+/** It may have ended, and been reaped, since it was found. */
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
 export async function idleShim(path: string, { socketDir, launch = byNode }: IdleShimOptions = {}): Promise<IdleShim> {
   const folder = mkdtempSync(join(tmpdir(), "berth-idle-"));
   const id = `idle${process.pid}x${count++}`;
@@ -31,7 +40,7 @@ export async function idleShim(path: string, { socketDir, launch = byNode }: Idl
   const log = openSync(join(folder, "log"), constants.O_RDWR | constants.O_NONBLOCK);
   let address = "";
   const end = () => {
-    for (const pid of processesOf(path, id)) process.kill(pid, "SIGKILL");
+    for (const pid of processesOf(path, id)) killIfThere(pid);
     closeSync(log);
     rmSync(folder, { recursive: true, force: true });
     if (address.startsWith("unix://")) rmSync(address.slice("unix://".length), { force: true });

@@ -24,6 +24,7 @@ import { buildProgram, type Variant } from "../../packages/host/build.ts";
 import { alive, reader, until } from "../shim/harness.ts";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
 import { processesNaming } from "../support/leftovers.ts";
+import { descendantsOf, killNow, killThose } from "../support/processes.ts";
 
 const entry = resolve(import.meta.dirname, "../../packages/shim/src/main.ts");
 const ANSWER_MS = 10_000;
@@ -154,9 +155,10 @@ export async function startShim(variant: Variant = "asan", more: More | null = n
   };
   const clean = async () => {
     for (const socket of open) socket.destroy();
-    if (alive(pid)) process.kill(pid, "SIGKILL");
+    killThose(descendantsOf(pid));
+    killNow(pid);
     log.close();
-    for (const each of processesNaming(top)) process.kill(each.pid, "SIGKILL");
+    for (const each of processesNaming(top)) killNow(each.pid);
     rmSync(top, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   };
   return {

@@ -14,6 +14,7 @@ import { nodeByteStream } from "@berth/runtime";
 import { createClient } from "@berth/ttrpc";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
 import { processesNaming } from "../support/leftovers.ts";
+import { killNow } from "../support/processes.ts";
 import { until } from "../support/until.ts";
 import { buildShim, fakeRuntime, reportsIn, sanitizerEnvironment } from "./live-shim.ts";
 import { joined, mutateBytes, mutateJson } from "./mutate.ts";
@@ -149,7 +150,7 @@ export const shimCommandsOf = (build: (directory: string) => Promise<string>): T
       }
       return count;
     } finally {
-      for (const { pid } of processesNaming(top)) process.kill(pid, "SIGKILL");
+      for (const { pid } of processesNaming(top)) killNow(pid);
       rmSync(top, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     }
   },
@@ -166,7 +167,7 @@ async function endShim(top: string, bundle: string, answers: boolean, what: stri
     await createClient(nodeByteStream(socket)).service(Task).connect({ id: "c0" }, { timeoutMs: HANG_MS });
     socket.destroy();
   }
-  for (const { pid } of shims()) process.kill(pid, "SIGTERM");
+  for (const { pid } of shims()) killNow(pid, "SIGTERM");
   await until(() => shims().length === 0, `the shim ends when it is told to: ${what}`);
   assert.deepEqual(readdirSync(join(top, "s")), [], "its socket goes with it");
 }

@@ -21,6 +21,7 @@ import { nodeByteStream } from "@berth/runtime";
 import { type ByteStream, createClient, createServer, encodeFrame, FrameDecoder, MAX_DATA } from "@berth/ttrpc";
 import { hasContainerd, startContainerd } from "../support/containerd.ts";
 import { processesNaming } from "../support/leftovers.ts";
+import { killNow } from "../support/processes.ts";
 
 const skip = hasContainerd() ? false : "needs Debian's containerd, and root";
 
@@ -55,7 +56,7 @@ async function goShim(): Promise<Target> {
   return {
     path,
     async [Symbol.asyncDispose]() {
-      for (const { pid } of processesNaming(dir)) process.kill(pid, "SIGKILL");
+      for (const { pid } of processesNaming(dir)) killNow(pid);
       publisher.close();
       closeSync(log);
       rmSync(dir, { recursive: true, force: true });

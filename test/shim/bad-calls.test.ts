@@ -159,6 +159,8 @@ for (const [name, binary, own] of [
       await daemon.event("/tasks/delete");
       const story = daemon.story("c").filter((event) => !event.startsWith("exec-added"));
       assert.deepEqual(story, ["create", "start", "exit", "delete"]);
-      await shim.task.shutdown({ id: "c" });
+      const ending = shim.task.shutdown({ id: "c" });
+      // containerd's shim may be gone before its answer has left.
+      await (own === ours ? ending : ending.catch((error: Error) => assert.equal(error.message, "ttrpc: closed")));
     });
   });

@@ -29,6 +29,8 @@ import { until } from "../support/until.ts";
 
 export { until } from "../support/until.ts";
 
+import { descendantsOf, killNow, killThose } from "../support/processes.ts";
+
 /** The program under test; another shim v2 may be named to compare. */
 export const shimBinary = process.env.SHIM ?? resolve(import.meta.dirname, "../../dist/bin/containerd-shim-berth-v2");
 
@@ -85,7 +87,6 @@ export async function openDaemon(): Promise<Daemon> {
   const rootfs = makeRootfs(join(top, "rootfs"));
   const events: SeenEvent[] = [];
   const shims: { socket: Socket; pid: number }[] = [];
-  const bundles: string[] = [];
   let wake = Promise.withResolvers<void>();
   let close: (() => Promise<void>) | null = null;
 
@@ -193,7 +194,6 @@ export async function openDaemon(): Promise<Daemon> {
         join(top, "t", namespace, id),
         ociSpec({ cgroupsPath: `/${namespace}/${id}`, ...spec }),
       );
-      bundles.push(bundle);
       const input = stdin ?? Any.encode(packAny(Options, { root: join(top, "runc"), binaryName: runtime }));
       const result = spawnSync(binary, [...flags(id), "start"], { cwd: bundle, env, input });
       assert.equal(result.status, 0, result.stderr.toString() + result.stdout.toString());
@@ -212,16 +212,22 @@ export async function openDaemon(): Promise<Daemon> {
     },
     rootfsMount: () => ({ type: "bind", source: rootfs, target: "", options: ["rbind", "ro"] }),
     async [Symbol.asyncDispose]() {
+      // What keeps this process alive goes first: a test that has failed must not hang as well.
+      for (const { path, close } of readers) if (path.startsWith(`${top}/`)) close();
+      await close?.();
       for (const { socket, pid } of shims) {
         socket.destroy();
-        if (alive(pid)) process.kill(pid, "SIGKILL");
+        // A container that the runtime is still making has no state yet that `delete` could find.
+        const below = descendantsOf(pid);
+        killNow(pid);
+        killThose(below);
       }
-      for (const bundle of bundles) {
-        const id = bundle.slice(bundle.lastIndexOf("/") + 1);
-        if (!existsSync(bundle)) continue;
+      // Also of containers that a test has made in another's shim, and that it may have left half made.
+      const bundles = join(top, "t", namespace);
+      for (const id of existsSync(bundles) ? readdirSync(bundles) : []) {
+        const bundle = join(bundles, id);
         spawnSync(shimBinary, [...flags(id), "-bundle", bundle, "delete"], { cwd: bundle, env });
       }
-      await close?.();
       assert.deepEqual(mountsBelow(top), [], "no mount is left");
       await until(() => processesNaming(namespace).length === 0);
       rmSync(top, { recursive: true, force: true });
@@ -244,6 +250,9 @@ export function alive(pid: number): boolean {
   }
 }
 
+/** Open now; a daemon's are closed with it. */
+const readers = new Set<{ readonly path: string; close(): void }>();
+
 /** Reads a FIFO (or follows a file) into a string that grows. */
 export function reader(path: string): { text: () => string; close(): void; ended: () => boolean } {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -256,7 +265,10 @@ export function reader(path: string): { text: () => string; close(): void; ended
   socket.on("end", () => {
     ended = true;
   });
-  return { text: () => text, close: () => socket.destroy(), ended: () => ended };
+  const entry = { path, close: () => socket.destroy() };
+  readers.add(entry);
+  socket.once("close", () => readers.delete(entry));
+  return { text: () => text, close: entry.close, ended: () => ended };
 }
 
 export const textOf = (path: string): string => readFileSync(path, "utf8");

@@ -13,6 +13,7 @@ import { RuntimeInfo } from "@berth/proto/containerd/types";
 import { Any } from "@berth/proto/google/protobuf";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
 import { processesNaming } from "../support/leftovers.ts";
+import { killNow } from "../support/processes.ts";
 import { alive, type Daemon, openDaemon, reader, shimBinary, until } from "./harness.ts";
 
 interface Launch {
@@ -293,7 +294,7 @@ describe("a shim that serves", () => {
     const shims = () => processesNaming(daemon.namespace).filter(({ command }) => command.endsWith(" start"));
     for (let i = 0; i < 50; i++) {
       const { text } = launch(daemon, `n${i}`);
-      for (const { pid } of shims()) process.kill(pid, "SIGTERM");
+      for (const { pid } of shims()) killNow(pid, "SIGTERM");
       await until(() => shims().length === 0);
       assert.ok(!existsSync(text.slice("unix://".length)), `${i}`);
     }

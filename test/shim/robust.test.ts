@@ -101,7 +101,7 @@ describe("what cannot be opened", () => {
     const cases: readonly [path: string, text: RegExp][] = [
       ["/does/not/exist", /^unknown: failed to create process I\/O: open "\/does\/not\/exist": no such file/],
       [shim.top, /is a directory/],
-      ["file:///dev/null/x", /mkdir "\/dev\/null": file exists/],
+      ["file:///dev/null/x", /mkdir "\/dev\/null": not a directory/],
       ["binary:///does/not/exist", /does\/not\/exist/],
       ["ftp://x", /unknown STDIO scheme/],
     ];

@@ -4,6 +4,7 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { bundlesBelow, mountsBelow, processesNaming } from "./leftovers.ts";
+import { descendantsOf, killNow, killThose } from "./processes.ts";
 import { until } from "./until.ts";
 
 const run = promisify(execFile);
@@ -94,8 +95,10 @@ async function untilAnswers(
 /** Shims outlive their daemon, and hold containers and mounts: its own by the directory in their command line. */
 export async function removeLeftovers(dir: string): Promise<void> {
   for (const { pid } of processesNaming(dir)) {
-    for (const child of childrenOf(pid)) killNow(child);
+    const below = descendantsOf(pid);
+    // First who could start more.
     killNow(pid);
+    killThose(below);
   }
   for (const socket of socketsOf(join(dir, "state"))) rmSync(socket, { force: true });
   for (const point of mountsBelow(dir).reverse()) await run("umount", ["-l", point]);
@@ -110,22 +113,4 @@ function socketsOf(state: string): string[] {
     const [, path] = /^unix:\/\/(\/.+)$/.exec(readFileSync(address, "utf8").trim()) ?? [];
     return path === undefined ? [] : [path];
   });
-}
-
-function childrenOf(pid: number): number[] {
-  try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
-    return children === "" ? [] : children.split(" ").map(Number);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function killNow(pid: number): void {
-  try {
-    process.kill(pid, "SIGKILL");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
-  }
 }
