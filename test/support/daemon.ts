@@ -83,7 +83,10 @@ async function untilAnswers(
         await answers();
         return true;
       } catch (error) {
-        if (hasEnded(child)) throw new Error(`${command} has ended:\n${log().slice(-2000)}`, { cause: error });
+        if (hasEnded(child))
+          throw new Error(`${command} has ended (${child.exitCode ?? child.signalCode}):\n${log().slice(-2000)}`, {
+            cause: error,
+          });
         last = error;
         return false;
       }

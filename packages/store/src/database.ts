@@ -68,6 +68,8 @@ const TIMEOUT = 2000;
 export function inspectDatabase<T>(path: string, root: string, check: (found: FoundDatabase) => T): T {
   // Without a log there is nothing to wait for and nothing to make (https://sqlite.org/uri.html, "immutable").
   const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0;
+  // The log's index would be mapped from a file: SIGBUS where its pages have no blocks, for SQLite asks for one byte of each.
+  if (hasLog && spaceOf(root).free < roomFor(root)) throw noSpace(root, "for looking at the records");
   const url = pathToFileURL(path);
   if (!hasLog) url.searchParams.set("immutable", "1");
   // The index of the log, which those that may write keep in their memory; one that may not leaves it behind.

@@ -7,10 +7,15 @@ export interface Space {
   readonly free: number;
 }
 
-/** What the disk of a directory has. Root may use the blocks that ext4 and others keep for it. */
+/**
+ * What the disk of a directory has. Root may use the blocks that ext4 keeps for it, but not those that ext4 keeps for
+ * itself: a fiftieth, and 4096 at most (reserved_clusters in Documentation/ABI/testing/sysfs-fs-ext4).
+ */
 export function spaceOf(directory: string): Space {
   const { blocks, bfree, bavail, bsize } = statfsSync(directory);
-  return { total: blocks * bsize, free: (process.geteuid?.() === 0 ? bfree : bavail) * bsize };
+  const forRoot = bfree - Math.min(Math.ceil(blocks / 50), 4096);
+  const free = process.geteuid?.() === 0 ? Math.max(bavail, forRoot) : bavail;
+  return { total: blocks * bsize, free: free * bsize };
 }
 
 /** The disk of the directory is full: says how full, and what to do. `doing` is a clause, such as "while making x". */
