@@ -39,6 +39,7 @@ export async function startHarness(): Promise<Harness> {
     runtime,
     images: oneImage(store),
     logs: join(root, "io.berth.engine.v1", "logs"),
+    files: join(root, "io.berth.engine.v1", "files"),
     defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
     resolveShim: (name) => {
       if (name !== "io.containerd.runc.v2") throw unknownError(`runtime ${name} is not installed`);

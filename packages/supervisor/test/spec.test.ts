@@ -6,6 +6,7 @@ import { mergeEnvironment } from "../src/spec/environment.ts";
 import { makeSpec } from "../src/spec/make-spec.ts";
 import { defaultSeccomp } from "../src/spec/seccomp-profile.ts";
 import { parseSignal } from "../src/spec/signals.ts";
+import { withDefaults } from "../src/spec/ulimits.ts";
 
 const passwd = "root:x:0:0:root:/root:/bin/sh\nbroken\nweb:x:33:44:web:/srv:/bin/sh\n7:x:70:70::/seven:/bin/sh\n";
 const group = "root:x:0:\nstaff:x:50:web,other\nadm:x:4:web\nweb:x:44:\n";
@@ -28,6 +29,7 @@ const make = (options: Partial<CreateContainerRequest>) =>
     config,
     options: CreateContainerRequest.create(options as CreateContainerRequest),
     read,
+    files: "/files/ns/box",
   });
 
 describe("the environment", () => {
@@ -97,10 +99,66 @@ describe("the spec", () => {
     );
   });
 
-  it("the host's network comes with its name resolution and without a namespace", async () => {
-    const { linux, mounts } = await make({ network: "host" });
+  it("the host's network comes without a namespace", async () => {
+    const { linux } = await make({ network: "host" });
     assert.ok(!linux.namespaces.some((namespace) => namespace.type === "network"));
-    assert.ok(mounts.some((mount) => mount.destination === "/etc/resolv.conf"));
+  });
+
+  it("binds files that are made for the container, unless the user has mounted something there", async () => {
+    const bound = async (options: Partial<CreateContainerRequest>) =>
+      (await make(options)).mounts
+        .filter(({ source }) => source.startsWith("/files/"))
+        .map((mount) => mount.destination);
+    const mount = (destination: string) => ({ mounts: [{ type: "", source: "/host", destination, options: [] }] });
+    assert.deepEqual(await bound({}), ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]);
+    assert.deepEqual(await bound({ network: "host" }), ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"]);
+    assert.deepEqual(await bound(mount("/etc/hosts")), ["/etc/hostname", "/etc/resolv.conf"]);
+    assert.deepEqual(await bound(mount("/etc")), []);
+    assert.deepEqual((await bound(mount("/etc/hosts.d"))).length, 3);
+    const { mounts } = await make({ readOnly: true });
+    assert.deepEqual(
+      mounts.find(({ destination }) => destination === "/etc/hosts"),
+      {
+        destination: "/etc/hosts",
+        type: "bind",
+        source: "/files/ns/box/hosts",
+        options: ["bind", "rprivate", "ro"],
+      },
+    );
+  });
+
+  it("has the id for its name, or one that can stand in hosts", async () => {
+    assert.equal((await make({})).hostname, "box");
+    assert.equal((await make({ hostname: "a.example" })).hostname, "a.example");
+    for (const hostname of ["a b", "x\n127.0.0.1 bank", "-a", "a".repeat(65), "ä"])
+      await assert.rejects(make({ hostname }), { kind: "invalid-argument", message: /^hostname / }, hostname);
+  });
+
+  it("limits what processes may use, and gives them files enough", async () => {
+    const limits = async (...ulimits: string[]) => (await make({ ulimits })).process.rlimits;
+    const files = (hard: number, soft: number) => [{ type: "RLIMIT_NOFILE", hard, soft }];
+    assert.deepEqual(withDefaults([], 1 << 20), files(524_288, 65_536));
+    assert.deepEqual(withDefaults([], 20_000), files(20_000, 20_000));
+    assert.deepEqual(await limits(), withDefaults([]));
+    assert.deepEqual(await limits("nofile=10:20"), [{ type: "RLIMIT_NOFILE", hard: 20, soft: 10 }]);
+    assert.deepEqual((await limits("core=0", "nproc=5:6", "core=7"))?.slice(1), [
+      { type: "RLIMIT_CORE", hard: 7, soft: 7 },
+      { type: "RLIMIT_NPROC", hard: 6, soft: 5 },
+    ]);
+    const [, memlock] = (await limits("memlock=1:-1")) ?? [];
+    assert.deepEqual(memlock, { type: "RLIMIT_MEMLOCK", hard: 18446744073709551615n, soft: 1 });
+    for (const bad of [
+      "nofile",
+      "files=1",
+      "nofile=2:1",
+      "nofile=x",
+      "nofile=-2",
+      "NOFILE=1",
+      "nofile=1:2:3",
+      "core=99999999999999999999",
+      "nofile=-1",
+    ])
+      await assert.rejects(make({ ulimits: [bad] }), { kind: "invalid-argument", message: /^ulimit / }, bad);
   });
 
   it("obeys security options, or refuses them", async () => {

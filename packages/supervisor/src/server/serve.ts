@@ -13,7 +13,7 @@ import { drainCommandOf } from "../logs/drain-command.ts";
 import { removeWhenEnded } from "../services/engine/auto-remove.ts";
 import { finishSteps, untilStarted } from "../services/engine/finish.ts";
 import { createLives } from "../services/engine/lives.ts";
-import { type EngineNeeds, logsBelow } from "../services/engine/needs.ts";
+import { type EngineNeeds, filesBelow, logsBelow } from "../services/engine/needs.ts";
 import { persistentUuid } from "../services/introspection.ts";
 import { registrations } from "../services/registrations.ts";
 import { revision, version } from "../version.ts";
@@ -87,6 +87,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     }),
   );
   const logs = logsBelow(root);
+  const files = filesBelow(root);
   const ownShim = join(ownDirectory, "containerd-shim-berth-v2");
   await openDirectory(state);
   const resolveShim = createShimResolver({
@@ -124,7 +125,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
   undo.use(reclaimWhenIdle());
   undo.use(announceRemovals(store.collector, runtime.events));
   const lives = createLives();
-  const removal = undo.use(removeWhenEnded({ store, runtime, logs, lives }, log));
+  const removal = undo.use(removeWhenEnded({ store, runtime, logs, files, lives }, log));
   dropTemporaryLeases(store, log);
   const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
@@ -134,6 +135,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     runtime,
     images,
     logs,
+    files,
     resolveShim,
     ownShim,
     defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },

@@ -6,6 +6,7 @@ import type { Containers } from "@berth/proto/containerd/services/containers/v1"
 import type { ServiceImpl } from "@berth/rpc";
 import type { Exchange } from "@berth/runtime";
 import type { ContainerStore } from "@berth/store";
+import { filesOf, removeFiles } from "../files/container-files.ts";
 import { announce } from "./announce.ts";
 import { pathsOf } from "./convert-common.ts";
 import { containerFromProto, containerToProto } from "./convert-container.ts";
@@ -13,9 +14,12 @@ import { containerFromProto, containerToProto } from "./convert-container.ts";
 export function containersService({
   containers,
   events,
+  files,
 }: {
   containers: ContainerStore;
   events: Exchange;
+  /** Directory of the files that are made for containers. */
+  files: string;
 }): ServiceImpl<typeof Containers> {
   const fromRequest = (container: Parameters<typeof containerFromProto>[0]) => {
     const wanted = containerFromProto(container);
@@ -43,7 +47,10 @@ export function containersService({
       return { container };
     },
     delete(req, call) {
-      containers.delete(call, req.id);
+      // By the record's id: the request's may be any text.
+      const { id } = containers.get(call, req.id);
+      removeFiles(filesOf(files, call.namespace, id));
+      containers.delete(call, id);
       announce(events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
       return {};
     },

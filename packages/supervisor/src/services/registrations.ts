@@ -47,7 +47,7 @@ export interface ServiceNeeds {
 }
 
 export function registrations({ engine, differ, clock, root, uuid, build, stopping }: ServiceNeeds): Registration[] {
-  const { store, runtime } = engine;
+  const { store, runtime, files } = engine;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -58,7 +58,7 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
   const list = [
     register(Version, versionService(build)),
     register(Namespaces, namespacesService({ namespaces: store.namespaces, events })),
-    register(Containers, containersService({ containers, events })),
+    register(Containers, containersService({ containers, events, files })),
     register(Images, imagesService({ images: store.images, collector, events })),
     register(Content, contentService({ content, events })),
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name), events })),
@@ -73,6 +73,7 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
           content,
           differ,
           clock,
+          files,
           unfinished: store.unfinished,
           lives: engine.lives,
         }),

@@ -16,6 +16,7 @@ import type { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Call, ServiceImpl } from "@berth/rpc";
 import { type Exit, type ProcessState, type Runtime, type Task, taskExists } from "@berth/runtime";
 import type { ContainerStore, ContentStore, UnfinishedStore } from "@berth/store";
+import { filesOf, provideFiles } from "../files/container-files.ts";
 import { keepCheckpoint, layOutCheckpoint, scratchDirectory } from "./checkpoints.ts";
 import { mountsFromProto } from "./convert-common.ts";
 import { descriptorToProto } from "./convert-descriptor.ts";
@@ -31,6 +32,8 @@ export interface TasksNeeds {
   readonly clock: Clock;
   readonly unfinished: UnfinishedStore;
   readonly lives: Lives;
+  /** Directory of the files that are made for containers. */
+  readonly files: string;
 }
 
 const exitToProto = (exit: Exit) => ({
@@ -65,8 +68,8 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
 
   return {
     async create(req, call) {
-      const id = req.containerId;
-      containers.get(call, id);
+      const record = containers.get(call, req.containerId);
+      const { id } = record;
       await settled.settle(call.namespace, id);
       if (has(() => runtime.tasks.get(call.namespace, id))) throw taskExists(id);
       // A directory of the caller's own comes before content, as in containerd.
@@ -75,6 +78,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       const scratch = ownImage !== "" || req.checkpoint === null ? null : undo.use(await scratchDirectory());
       if (scratch !== null && req.checkpoint !== null)
         await layOutCheckpoint(needs, call, req.checkpoint, scratch.path);
+      provideFiles(filesOf(needs.files, call.namespace, id), record.spec);
       const task = await runtime.tasks.create(call.namespace, {
         id,
         rootfs: mountsFromProto(req.rootfs),

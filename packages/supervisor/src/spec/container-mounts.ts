@@ -30,11 +30,3 @@ export function withMount(mounts: readonly OciMount[], mount: OciMount): OciMoun
 
 /** Shortest equivalent of an absolute path, without a slash at its end. */
 const cleanPath = (path: string): string => posix.normalize(path).replace(/(?<=.)\/+$/, "");
-
-/** Name resolution of the host, for containers in the host's network. */
-export const hostNetworkFiles: readonly OciMount[] = ["/etc/resolv.conf", "/etc/hosts"].map((path) => ({
-  destination: path,
-  type: "bind",
-  source: path,
-  options: ["rbind", "ro"],
-}));

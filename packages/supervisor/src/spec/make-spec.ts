@@ -4,18 +4,22 @@ import { arch as machine } from "node:process";
 import { invalidArgument } from "@berth/base";
 import type { ImageConfig } from "@berth/images";
 import type { CreateContainerRequest } from "@berth/proto/berth/v1";
+import { fileMounts } from "../files/container-files.ts";
 import { checkAppArmor } from "./apparmor.ts";
 import { capabilitySets, changeCapabilities, defaultCapabilities } from "./capabilities.ts";
-import { hostNetworkFiles, userMount, withMount } from "./container-mounts.ts";
+import { showCgroup } from "./cgroup-mount.ts";
+import { userMount, withMount } from "./container-mounts.ts";
 import { defaultSpec } from "./default-spec.ts";
 import { mergeEnvironment } from "./environment.ts";
 import { findUser, type ReadRootFile } from "./find-user.ts";
 import { heldCapabilities } from "./held-capabilities.ts";
 import { hostDevices } from "./host-devices.ts";
+import { checkHostname } from "./hostname.ts";
 import type { OciSpec } from "./oci.ts";
 import { resolveSeccomp } from "./resolve-seccomp.ts";
 import { defaultSeccomp } from "./seccomp-profile.ts";
 import { parseSecurityOptions } from "./security-opt.ts";
+import { parseUlimits, withDefaults } from "./ulimits.ts";
 
 export interface SpecInput {
   readonly namespace: string;
@@ -26,6 +30,8 @@ export interface SpecInput {
   readonly config: ImageConfig["config"];
   readonly options: CreateContainerRequest;
   readonly read: ReadRootFile;
+  /** Directory for the files that are made for the container. */
+  readonly files: string;
 }
 
 /** Microseconds that a CPU quota is counted over (cpu.cfs_period_us). */
@@ -43,13 +49,18 @@ export async function makeSpec(input: SpecInput): Promise<OciSpec> {
   spec.process.cwd = options.cwd || config.WorkingDir || "/";
   if (!spec.process.cwd.startsWith("/"))
     throw invalidArgument(`working directory ${JSON.stringify(spec.process.cwd)} must be an absolute path`);
+  spec.process.rlimits = withDefaults(parseUlimits(options.ulimits));
   if (options.terminal) spec.process.terminal = true;
   if (options.readOnly) spec.root.readonly = true;
   if (Object.keys(options.annotations).length > 0) spec.annotations = { ...options.annotations };
   setNetwork(spec, options.network);
   const shared = options.network === "host";
-  spec.hostname = options.hostname || (shared ? hostHostname() : id.slice(0, 63));
-  for (const mount of options.mounts) spec.mounts = withMount(spec.mounts, userMount(mount));
+  spec.hostname =
+    options.hostname === "" ? (shared ? hostHostname() : id.slice(0, 63)) : checkHostname(options.hostname);
+  showCgroup(spec);
+  const mounts = options.mounts.map(userMount);
+  for (const mount of mounts) spec.mounts = withMount(spec.mounts, mount);
+  spec.mounts.push(...fileMounts(input.files, mounts, options.readOnly));
   setLimits(spec, options);
   await setPrivileges(spec, options);
   return spec;
@@ -69,7 +80,6 @@ function setNetwork(spec: OciSpec, network: string): void {
   if (network === "" || network === "none") return;
   if (network !== "host") throw invalidArgument(`network ${JSON.stringify(network)} is not known: use host or none`);
   spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "network");
-  for (const mount of hostNetworkFiles) spec.mounts = withMount(spec.mounts, mount);
 }
 
 function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: CreateContainerRequest): void {
@@ -103,7 +113,8 @@ async function setPrivileges(spec: OciSpec, options: CreateContainerRequest): Pr
     linux.resources.devices = [{ allow: true, access: "rwm" }];
     linux.devices = await hostDevices();
     for (const mount of spec.mounts)
-      if (mount.type === "sysfs") mount.options = mount.options.map((option) => (option === "ro" ? "rw" : option));
+      if (mount.type === "sysfs" || mount.type === "cgroup")
+        mount.options = mount.options.map((option) => (option === "ro" ? "rw" : option));
   }
   if (security.seccomp === "unconfined" || (security.seccomp === null && options.privileged)) return;
   linux.seccomp =

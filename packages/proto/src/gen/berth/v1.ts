@@ -50,6 +50,7 @@ export interface CreateContainerRequest {
   annotations: Record<string, string>;
   network: string;
   logOptions: Record<string, string>;
+  ulimits: string[];
   autoRemove: boolean;
   startFollows: boolean;
 }
@@ -79,6 +80,7 @@ export const CreateContainerRequest = /* @__PURE__ */ message<CreateContainerReq
   "annotations", 23, 38, null,
   "network", 24, 6, null,
   "logOptions", 25, 38, null,
+  "ulimits", 26, 22, null,
   "autoRemove", 30, 0, null,
   "startFollows", 31, 0, null,
 ]);

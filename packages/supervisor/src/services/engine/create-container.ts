@@ -17,6 +17,7 @@ import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter } from "@berth/store";
+import { filesOf } from "../../files/container-files.ts";
 import { logLabels, logLimits } from "../../logs/log-limits.ts";
 import { stringifyExact } from "../../spec/exact-json.ts";
 import { makeSpec } from "../../spec/make-spec.ts";
@@ -79,6 +80,7 @@ async function make(
     config: image.config.config,
     options: req,
     read: readRootFile(store, call, snapshotter, chainId),
+    files: filesOf(needs.files, call.namespace, id),
   });
   const [stage, made] = await Promise.allSettled([staging, making]);
   await using staged = stage.status === "fulfilled" ? stage.value : null;

@@ -2,6 +2,7 @@ import { invalidArgument } from "@berth/base";
 import type { CreateTaskRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import { taskExists } from "@berth/runtime";
+import { filesOf, provideFiles } from "../../files/container-files.ts";
 import { logLimits } from "../../logs/log-limits.ts";
 import { logPlace, prepareLog } from "../../logs/log-place.ts";
 import { settledTasks } from "../settled-tasks.ts";
@@ -43,6 +44,7 @@ async function make(
     : "";
   const rootfs =
     record.snapshotKey === "" ? [] : await store.snapshotter(record.snapshotter).mounts(call, record.snapshotKey);
+  provideFiles(filesOf(needs.files, call.namespace, record.id), record.spec);
   const task = await runtime.tasks.create(
     call.namespace,
     {

@@ -14,6 +14,8 @@ export interface EngineNeeds {
   readonly images: Images;
   /** Directory that detached containers' logs are kept under. */
   readonly logs: string;
+  /** Directory that files which are made for containers are kept under. */
+  readonly files: string;
   /** Path of a runtime's shim. Throws a sentence for one that is not installed. */
   readonly resolveShim: (runtime: string) => string;
   /** Path of berth's own shim. */
@@ -23,10 +25,13 @@ export interface EngineNeeds {
 }
 
 /** Of what removes a container. */
-export type RemovalNeeds = Pick<EngineNeeds, "store" | "runtime" | "logs" | "lives">;
+export type RemovalNeeds = Pick<EngineNeeds, "store" | "runtime" | "logs" | "files" | "lives">;
 
 /** Where detached containers' logs are, below berthd's root. */
 export const logsBelow = (root: string): string => join(root, "io.berth.engine.v1", "logs");
+
+/** Where files that are made for containers are, below berthd's root. */
+export const filesBelow = (root: string): string => join(root, "io.berth.engine.v1", "files");
 
 /** passwd and group files larger than this are nobody's. */
 const LARGEST_ROOT_FILE = 4 << 20;

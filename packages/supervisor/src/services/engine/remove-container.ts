@@ -5,6 +5,7 @@ import { ContainerDelete, SnapshotRemove } from "@berth/proto/containerd/events"
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
 import type { ContainerRecord, Scope, Store } from "@berth/store";
+import { filesOf, removeFiles } from "../../files/container-files.ts";
 import { logPlace, removeLog } from "../../logs/log-place.ts";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
@@ -41,7 +42,7 @@ async function refuseLive(task: Task | null): Promise<void> {
 }
 
 /**
- * The task goes first, then the log, then record and snapshot in one transaction. That it is being removed is noted
+ * The task goes first, then files and log, then record and snapshot in one transaction. That it is being removed is noted
  * before, so that a kill in between leaves it to the next start.
  */
 export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: string): Promise<void> {
@@ -50,6 +51,7 @@ export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: st
   const record = store.containers.get(scope, id);
   if (taskOf(runtime, namespace, id) !== null) store.unfinished.set(scope, id, "remove");
   await discardTask(needs, scope, id);
+  removeFiles(filesOf(needs.files, namespace, id));
   await removeLog(logPlace(needs.logs, namespace, id));
   const hadSnapshot = await forget(store, scope, record);
   const { snapshotter, snapshotKey: key } = record;
