@@ -6,7 +6,20 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { GrpcConnection } from "@berth/grpc";
 import { Engine } from "@berth/proto/berth/v1";
 import { makeTar, type TarEntry } from "../busybox-image.ts";
-import { Blobs, type Descriptor, END, layout, named, OCI, rawMember, sha256, smallLayer } from "./image-archive.ts";
+import {
+  Blobs,
+  chart,
+  type Descriptor,
+  END,
+  layout,
+  named,
+  OCI,
+  rawMember,
+  sha256,
+  signature,
+  smallLayer,
+  ZEROS,
+} from "./image-archive.ts";
 
 export interface HostileArchive {
   readonly title: string;
@@ -18,7 +31,6 @@ export interface HostileArchive {
 const MiB = 1 << 20;
 const tar = (...members: TarEntry[]): Uint8Array => makeTar(members);
 const join = (...parts: readonly Uint8Array[]): Uint8Array => Buffer.concat(parts);
-const ZEROS = `sha256:${"0".repeat(64)}`;
 const all: HostileArchive[] = [];
 
 function refuse(
@@ -384,18 +396,6 @@ const strangers: readonly TarEntry[] = [
   { path: "blobs/sha512/abc", content: "another algorithm" },
   { path: "blobs/md5/x", content: "another algorithm" },
 ];
-
-function chart(blobs: Blobs): Descriptor {
-  const config = blobs.add("application/vnd.cncf.helm.config.v1+json", { name: "chart" });
-  const layers = [blobs.add("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "a chart")];
-  return blobs.add(OCI.manifest, { schemaVersion: 2, config, layers });
-}
-
-function signature(blobs: Blobs): Descriptor {
-  const config = blobs.add(OCI.config, { architecture: "", os: "", rootfs: { type: "layers", diff_ids: [ZEROS] } });
-  const layers = [blobs.add("application/vnd.dev.cosign.simplesigning.v1+json", { critical: {} })];
-  return blobs.add(OCI.manifest, { schemaVersion: 2, config, layers });
-}
 
 function imageNamed(name: string): Uint8Array {
   const blobs = new Blobs();

@@ -76,3 +76,18 @@ export function rawMember(entry: TarEntry, change: (header: Buffer) => void = ()
 }
 
 export const END: Uint8Array = new Uint8Array(1024);
+
+export const ZEROS: string = `sha256:${"0".repeat(64)}`;
+
+/** What registries keep as manifests beside images. */
+export function chart(blobs: Blobs): Descriptor {
+  const config = blobs.add("application/vnd.cncf.helm.config.v1+json", { name: "chart" });
+  const layers = [blobs.add("application/vnd.cncf.helm.chart.content.v1.tar+gzip", "a chart")];
+  return blobs.add(OCI.manifest, { schemaVersion: 2, config, layers });
+}
+
+export function signature(blobs: Blobs): Descriptor {
+  const config = blobs.add(OCI.config, { architecture: "", os: "", rootfs: { type: "layers", diff_ids: [ZEROS] } });
+  const layers = [blobs.add("application/vnd.dev.cosign.simplesigning.v1+json", { critical: {} })];
+  return blobs.add(OCI.manifest, { schemaVersion: 2, config, layers });
+}

@@ -2,6 +2,7 @@
 // have besides: rules for some capabilities, architectures or kernels only, a map of architectures, errnos by name.
 import { constants } from "node:os";
 import { invalidArgument, messageOf } from "@berth/base";
+import { checkBounds } from "@berth/images";
 import { capabilityName } from "./capabilities.ts";
 import { parseExact } from "./exact-json.ts";
 import { integer, list, matching, object, oneOf, optional, type Read, text } from "./strict-fields.ts";
@@ -116,6 +117,7 @@ export type SeccompProfileRule = ReturnType<typeof rule>;
 
 /** Throws invalid-argument with the JSON path of what cannot be obeyed. */
 export function readSeccomp(given: string): SeccompProfile {
+  checkBounds(new TextEncoder().encode(given), "the seccomp profile");
   let document: unknown;
   try {
     document = parseExact(given);
