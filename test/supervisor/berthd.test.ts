@@ -5,14 +5,19 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { promisify } from "node:util";
+import { kindOf, messageOf } from "@berth/base";
+import { connectGrpc } from "@berth/grpc";
 import { packAny } from "@berth/proto";
 import { TaskOOM } from "@berth/proto/containerd/events";
+import { Options } from "@berth/proto/containerd/runc/v1";
+import { Introspection } from "@berth/proto/containerd/services/introspection/v1";
+import { RuntimeInfo, RuntimeRequest } from "@berth/proto/containerd/types";
 import { Any } from "@berth/proto/google/protobuf";
 import { defaultSpec } from "@berth/supervisor";
-import { berthdPath, startBerthd } from "../support/berthd.ts";
+import { berthdPath, goShim, startBerthd } from "../support/berthd.ts";
 import type { Supervisor } from "../support/supervisor.ts";
 import { until } from "../support/until.ts";
 
@@ -52,6 +57,27 @@ describe("berthd", () => {
       await berthd.ctr("version");
     } finally {
       rmSync(other, { recursive: true, force: true });
+    }
+  });
+
+  it("says of a runtime what its shim and the runtime itself say", async () => {
+    const connection = connectGrpc(berthd.address);
+    try {
+      const ask = (runtimePath: string) =>
+        connection.service(Introspection).pluginInfo({
+          type: "io.containerd.runtime.v2",
+          id: "task",
+          options: packAny(RuntimeRequest, { runtimePath, options: packAny(Options, { binaryName: "runc" }) }),
+        });
+      const info = RuntimeInfo.decode((await ask("io.containerd.runc.v2")).extra?.value ?? new Uint8Array());
+      assert.equal(info.name, "io.containerd.berth.v2");
+      const features = JSON.parse(new TextDecoder().decode(info.features?.value)) as { ociVersionMax: string };
+      assert.match(features.ociVersionMax, /^1\./);
+      // containerd's own shim of 1.6 does not know the flag.
+      const unknowing: Promise<unknown> = ask(goShim);
+      await assert.rejects(unknowing, (error) => kindOf(error) === "unknown" && /-info/.test(messageOf(error)));
+    } finally {
+      connection.close();
     }
   });
 
@@ -156,6 +182,19 @@ describe("berthd's command line", () => {
       assert.equal((await run(berthdPath, ["--config", join(dir, "c.toml"), "config", "dump"])).stdout, stdout);
     } finally {
       rmSync(dir, { recursive: true, force: true });
+    }
+    const theirs = await run("/usr/bin/containerd", ["config", "default"]);
+    const file = join(mkdtempSync("/tmp/berth-config-"), "theirs.toml");
+    try {
+      writeFileSync(file, theirs.stdout);
+      const dumped = await run(berthdPath, ["--config", file, "config", "migrate"]);
+      assert.match(dumped.stdout, /^version = 3\nroot = "\/var\/lib\/containerd"\n/);
+      assert.match(
+        dumped.stderr,
+        /^berthd: configuration: plugins\."io\.containerd\.grpc\.v1\.cri" is not known here$/m,
+      );
+    } finally {
+      rmSync(dirname(file), { recursive: true, force: true });
     }
     assert.match((await run(berthdPath, ["--version"])).stdout, /^berthd \d+\.\d+\.\d+/);
   });

@@ -16,6 +16,7 @@ import { createLimit } from "./limit.ts";
 import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
 import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
 import { recordHeard } from "./record-heard.ts";
+import { askShim } from "./shim-command.ts";
 import { dialShim } from "./shim-connection.ts";
 import { taskExists } from "./shim-error.ts";
 import { TaskRegistry } from "./task-registry.ts";
@@ -170,6 +171,8 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   return {
     tasks,
     events: context.events,
+    info: (runtime, runtimeOptions) =>
+      askShim(setting, context.resolveShim(runtime), runtimeOptions, context.timeouts.cleanup),
     reconnect: () => {
       reconnecting ??= reconnect();
       return reconnecting;

@@ -1,6 +1,9 @@
 // How a shim's binary is called: `start` makes it serve a container, `delete` cleans up after one that is gone.
 import { messageOf, unknownError } from "@berth/base";
+import { DecodeError } from "@berth/proto";
 import { DeleteResponse } from "@berth/proto/containerd/task/v2";
+import { RuntimeInfo } from "@berth/proto/containerd/types";
+import { Any } from "@berth/proto/google/protobuf";
 import type { Bundle } from "./bundle.ts";
 import { LAUNCH_VARIABLE } from "./launched-processes.ts";
 import type { RunCommand } from "./launcher.ts";
@@ -68,6 +71,24 @@ export async function deleteByShim(setting: ShimSetting, call: ShimCall): Promis
   // Nothing at all would decode as "exited with 0 at no time", which it does not mean.
   if (result.stdout.length === 0) throw unknownError(`shim ${call.shim} cleaned up and printed no exit status`);
   return toExit(DeleteResponse.decode(result.stdout));
+}
+
+/** Asks a shim what it is; `options` are those of its runtime. Throws unknown where it cannot tell. */
+export async function askShim(
+  { environment, run: runIt }: ShimSetting,
+  shim: string,
+  options: Any | null,
+  timeoutMs: number,
+): Promise<RuntimeInfo> {
+  const input = options === null ? new Uint8Array(0) : Any.encode(options);
+  const result = await runIt({ file: shim, args: ["-info"], env: { ...environment }, input, timeoutMs });
+  if (result.status !== 0) throw unknownError(`failed to run [${shim} -info]: ${saidBy(result)}`);
+  try {
+    return RuntimeInfo.decode(result.stdout);
+  } catch (cause) {
+    if (!(cause instanceof DecodeError)) throw cause;
+    throw unknownError(`what ${shim} -info says cannot be understood: ${cause.message}`, { cause });
+  }
 }
 
 function saidBy({ status, stdout, stderr }: CommandResult): string {

@@ -1,5 +1,6 @@
 // From a container record to a live task: what the supervisor's services ask of the runtime.
 import type { Instant, Mount } from "@berth/base";
+import type { RuntimeInfo } from "@berth/proto/containerd/types";
 import type { Any } from "@berth/proto/google/protobuf";
 
 /** created, running, paused…: containerd.v1.types.Status as a word. */
@@ -147,6 +148,8 @@ export interface Runtime extends AsyncDisposable {
   settled(namespace: string, id: string): Promise<void>;
   /** Waits like `settled`, at most until the deadline for shims that do not answer; false where it came first. */
   isSettled(namespace: string, id: string): Promise<boolean>;
+  /** What a runtime says of itself through its shim: version, features. Throws unknown where it is not installed or cannot tell. */
+  info(runtime: string, options: Any | null): Promise<RuntimeInfo>;
   /** Lets go of the shims; they and their containers go on. */
   close(): Promise<void>;
 }

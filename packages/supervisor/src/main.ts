@@ -20,12 +20,22 @@ async function main(argv: readonly string[]): Promise<void> {
       await publish(ttrpcAddressOf(config), event, process.stdin);
       return;
     }
+    case "oci-hook": {
+      const { ociHook } = await import("./cli/oci-hook.ts");
+      return await ociHook(args.hook, process.stdin);
+    }
     case "config default":
     case "config dump":
     case "config migrate": {
       const { dumpConfig } = await import("./config/dump.ts");
       const { defaultConfig } = await import("./config/load.ts");
-      const config = args.command === "config default" ? defaultConfig() : (await effectiveConfig(args)).config;
+      if (args.command === "config default") {
+        process.stdout.write(dumpConfig(defaultConfig()));
+        return;
+      }
+      const { config, warnings } = await effectiveConfig(args);
+      // What is not in the output, and why.
+      for (const warning of warnings) process.stderr.write(`berthd: configuration: ${warning}\n`);
       process.stdout.write(dumpConfig(config));
       return;
     }

@@ -60,12 +60,57 @@ describe("a configuration file", () => {
     ],
     ['[plugins."io.containerd.gc.v1.scheduler"]\npause_threshold = 0.9', /pause_threshold must be from 0 to 0.5/],
     ['[plugins."io.containerd.runtime.v2.task"]\nshims = ["a"]', /shims must be a table of strings/],
-    ["version = 4", /^f: version must be 2 or 3/],
-    ["= broken", /^f is not TOML/],
+    ["version = 4", /^f: version must be 1, 2 or 3/],
+    ["= broken", /^f, line 1, column 1: not TOML: /],
+    ['version = 2\n[grpc]\naddress = = "x"', /^f, line 3, column 11: not TOML: invalid value$/],
   ] as const)
     it(`refuses ${JSON.stringify(source)} with its place`, () => {
       assert.throws(() => loadConfig(source, "f"), { kind: "invalid-argument", message: words });
     });
+
+  it("of version 1, or of none, is brought to the newest form", () => {
+    for (const head of ["version = 1", ""]) {
+      const { config, warnings } = loadConfig(
+        `${head}
+         [plugins.scheduler]
+         mutation_threshold = 7
+         [plugins.bolt]
+         content_sharing_policy = "isolated"
+         [plugins.cri]
+         systemd_cgroup = true`,
+        "f",
+      );
+      assert.equal(config.gc.mutationThreshold, 7);
+      assert.equal(config.metadata.contentSharingPolicy, "isolated");
+      assert.match(warnings[0] ?? "", /^version 1 is an old form/);
+      assert.deepEqual(warnings.slice(1), ['plugins."io.containerd.grpc.v1.cri" is not known here']);
+    }
+  });
+
+  it("says which keys of version 3 have no effect, however deep", () => {
+    const { warnings } = loadConfig(
+      `version = 3
+       [plugins."io.containerd.cri.v1.images".registry]
+       config_path = "/etc/containerd/certs.d"
+       [plugins."io.containerd.cri.v1.images".registry.mirrors."docker.io"]
+       endpoint = ["https://mirror"]
+       [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
+       SystemdCgroup = true
+       BinaryName = ""
+       [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.other.options]
+       SystemdCgroup = false`,
+      "f",
+    );
+    const images = 'plugins."io.containerd.cri.v1.images"';
+    const runtime = 'plugins."io.containerd.cri.v1.runtime"';
+    assert.deepEqual(warnings, [
+      `${images} is not known here`,
+      `${images}.registry.config_path has no effect here: images are imported, not pulled`,
+      `${images}.registry.mirrors has no effect here: images are imported, not pulled`,
+      `${runtime} is not known here`,
+      `${runtime}.containerd.runtimes.runc.options.SystemdCgroup has no effect here: runtimes take it from each container's options`,
+    ]);
+  });
 
   it("the printed configuration reads back as itself", () => {
     const { config, warnings } = loadConfig(dumpConfig(defaultConfig()), "dump");
@@ -100,6 +145,24 @@ describe("the command line", () => {
     assert.equal(parseArguments(["--config", "f", "config", "dump"]).command, "config dump");
     const publish = parseArguments(["--address", "/a", "publish", "--topic", "/t/x", "--namespace", "n"]);
     assert.deepEqual([publish.command, publish.topic, publish.namespace], ["publish", "/t/x", "n"]);
+  });
+  it("leaves a hook's arguments alone", () => {
+    for (const between of [[], ["--"]]) {
+      const args = parseArguments([
+        "--config",
+        "f",
+        "oci-hook",
+        ...between,
+        "/bin/echo",
+        "-n",
+        "--config",
+        "x",
+        "{{id}}",
+      ]);
+      assert.deepEqual([args.command, args.config], ["oci-hook", "f"]);
+      assert.deepEqual(args.hook, ["/bin/echo", "-n", "--config", "x", "{{id}}"]);
+    }
+    assert.deepEqual(parseArguments(["--config", "oci-hook"]).config, "oci-hook");
   });
   it("refuses what it does not know", () => {
     assert.throws(() => parseArguments(["--what"]), { kind: "invalid-argument" });

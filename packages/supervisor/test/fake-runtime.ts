@@ -1,5 +1,6 @@
 // A runtime whose containers are records: tasks come, run and end as the test says.
 import { alreadyExists, BerthError, notFound, silent, systemClock } from "@berth/base";
+import { RuntimeInfo } from "@berth/proto/containerd/types";
 import { createExchange, type Exit, type ProcessState, type Runtime, type Task } from "@berth/runtime";
 
 export interface FakeTask extends Task {
@@ -57,6 +58,9 @@ export function fakeRuntime(): FakeRuntime {
         all.delete(`${namespace}/${id}`);
         return { pid: task.pid, status: state.exitStatus, at: state.exitedAt ?? systemClock.now() };
       },
+    },
+    async info(runtime, options) {
+      return RuntimeInfo.create({ name: runtime, options });
     },
     async reconnect() {},
     settled() {

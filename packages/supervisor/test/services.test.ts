@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, describe, it } from "node:test";
-import { topics } from "@berth/proto";
+import { packAny, topics } from "@berth/proto";
 import { type ContainerSummary, Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
 import { Content, WriteAction } from "@berth/proto/containerd/services/content/v1";
@@ -12,6 +12,7 @@ import { Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
 import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
+import { RuntimeInfo, RuntimeRequest } from "@berth/proto/containerd/types";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { Health } from "@berth/proto/grpc/health/v1";
 import { type Harness, namespace, sha256, startHarness } from "./harness.ts";
@@ -73,6 +74,21 @@ describe("services that need no namespace", () => {
     const server = await h.client(Introspection).server({});
     assert.equal(server.uuid.length, 36);
     assert.equal(server.pid, BigInt(process.pid));
+  });
+
+  it("Introspection says what a runtime says of itself, and nothing more of other plugins", async () => {
+    const introspection = h.client(Introspection);
+    const request = { runtimePath: "io.containerd.runc.v2", options: { typeUrl: "o", value: bytes("x") } };
+    const runtime = { type: "io.containerd.runtime.v2", id: "task" };
+    const { plugin, extra } = await introspection.pluginInfo({ ...runtime, options: packAny(RuntimeRequest, request) });
+    assert.deepEqual([plugin?.type, extra?.typeUrl], [runtime.type, "containerd.types.RuntimeInfo"]);
+    const info = RuntimeInfo.decode(extra?.value ?? bytes(""));
+    assert.deepEqual([info.name, info.options?.typeUrl], ["io.containerd.runc.v2", "o"]);
+    assert.equal((await introspection.pluginInfo({ type: "io.containerd.gc.v1", id: "scheduler" })).extra, null);
+    assert.equal((await introspection.pluginInfo(runtime)).extra, null);
+    const wrong = { ...runtime, options: { typeUrl: "x", value: bytes("") } };
+    assert.equal(await kindOf(introspection.pluginInfo(wrong)), "unimplemented");
+    assert.equal(await kindOf(introspection.pluginInfo({ type: "a", id: "b" })), "not-found");
   });
 
   it("Namespaces publishes a namespace's events in that namespace", async () => {

@@ -3,7 +3,15 @@ import { invalidArgument, messageOf } from "@berth/base";
 
 /** What berthd was asked to do. Flags that were not given are null. */
 export interface Arguments {
-  readonly command: "serve" | "help" | "version" | "config default" | "config dump" | "config migrate" | "publish";
+  readonly command:
+    | "serve"
+    | "help"
+    | "version"
+    | "config default"
+    | "config dump"
+    | "config migrate"
+    | "publish"
+    | "oci-hook";
   readonly config: string | null;
   readonly address: string | null;
   readonly root: string | null;
@@ -12,20 +20,35 @@ export interface Arguments {
   /** For publish. */
   readonly topic: string | null;
   readonly namespace: string | null;
+  /** For oci-hook: the program and its arguments, as they came. */
+  readonly hook: readonly string[];
 }
 
-const commands = ["config default", "config dump", "config migrate", "publish"] as const;
+const commands = ["config default", "config dump", "config migrate", "publish", "oci-hook"] as const;
 
 /** Throws invalid-argument with one sentence. Single-dash long flags are taken too, as Go programs send them. */
 export function parseArguments(argv: readonly string[]): Arguments {
-  const long = argv.map((arg) => (/^-[a-z-]{2,}(=|$)/.test(arg) && !arg.startsWith("--") ? `-${arg}` : arg));
-  const { values, positionals } = parsed(long);
+  const hookAt = argv.indexOf("oci-hook") + 1;
+  // What stands behind it is the hook's, flags and all.
+  if (hookAt > 0) {
+    const { values, positionals } = parsed(argv.slice(0, hookAt).map(longFlag));
+    const [first, ...others] = argv.slice(hookAt);
+    if (positionals.join(" ") === "oci-hook" && !values.help && !values.version && first !== undefined)
+      return { ...argumentsOf(values, "oci-hook"), hook: first === "--" ? others : [first, ...others] };
+  }
+  const { values, positionals } = parsed(argv.map(longFlag));
   const command = positionals.join(" ");
   const known = commands.find((one) => one === command);
   if (command !== "" && known === undefined)
     throw invalidArgument(`command ${JSON.stringify(command)} is not known: try berthd --help`);
+  return argumentsOf(values, values.help ? "help" : values.version ? "version" : (known ?? "serve"));
+}
+
+const longFlag = (arg: string): string => (/^-[a-z-]{2,}(=|$)/.test(arg) && !arg.startsWith("--") ? `-${arg}` : arg);
+
+function argumentsOf(values: ReturnType<typeof parsed>["values"], command: Arguments["command"]): Arguments {
   return {
-    command: values.help ? "help" : values.version ? "version" : (known ?? "serve"),
+    command,
     config: values.config ?? null,
     address: values.address ?? null,
     root: values.root ?? null,
@@ -33,6 +56,7 @@ export function parseArguments(argv: readonly string[]): Arguments {
     logLevel: values["log-level"] ?? null,
     topic: values.topic ?? null,
     namespace: values.namespace ?? null,
+    hook: [],
   };
 }
 
@@ -65,6 +89,8 @@ usage: berthd [flags]                  serve until SIGTERM; containers go on wit
        berthd config dump              print the configuration in force
        berthd config migrate           the same, in the newest form of the file
        berthd publish --topic T        publish the event on standard input (google.protobuf.Any)
+       berthd oci-hook PROGRAM ARG…    run an OCI hook with its arguments filled in: {{id}} {{bundle}} {{rootfs}}
+                                       {{pid}} {{status}} {{annotation "KEY"}}
 
   -c, --config FILE      default /etc/berth/config.toml, which may be absent
   -a, --address PATH     gRPC socket, default /run/berth/berth.sock; ttrpc is at PATH.ttrpc

@@ -1,5 +1,7 @@
 import { invalidArgument, messageOf } from "@berth/base";
-import { parse } from "smol-toml";
+import { parse, TomlError } from "smol-toml";
+import { migrated } from "./migrate.ts";
+import { missedBelow } from "./missed.ts";
 import { type Config, type Sections, sections } from "./sections.ts";
 import { pathOf, type Table } from "./table.ts";
 
@@ -21,12 +23,20 @@ export function loadConfig(source: string, file: string): Loaded {
   try {
     toml = parse(source) as Toml;
   } catch (cause) {
-    throw invalidArgument(`${file} is not TOML: ${messageOf(cause).split("\n")[0]}`, { cause });
+    const at = cause instanceof TomlError ? `, line ${cause.line}, column ${cause.column}` : "";
+    const why = (messageOf(cause).split("\n")[0] ?? "").replace("Invalid TOML document: ", "");
+    throw invalidArgument(`${file}${at}: not TOML: ${why}`, { cause });
   }
   const version = toml.version ?? OLDEST;
   if (typeof version !== "number" || !Number.isInteger(version) || version > WRITTEN_VERSION || version < 0)
-    throw invalidArgument(`${file}: version must be 2 or 3, and is ${JSON.stringify(version)}`);
+    throw invalidArgument(`${file}: version must be 1, 2 or 3, and is ${JSON.stringify(version)}`);
   const warnings: string[] = [];
+  if (version < 2) {
+    warnings.push(
+      "version 1 is an old form, which names plugins by their ids: berthd config migrate prints the new one",
+    );
+    toml = migrated(toml, version);
+  }
   const known = new Set(["version"]);
   const values = Object.entries(sections).map(([name, section]) => {
     try {
@@ -71,7 +81,7 @@ function warnAboutUnknown(at: Toml, place: readonly string[], known: ReadonlySet
   for (const [key, value] of Object.entries(at)) {
     const path = pathOf([...place, key]);
     const isPlace = path === "plugins" || known.has(path);
-    if (!isPlace) warnings.push(`${path} is not known here`);
+    if (!isPlace) warnings.push(`${path} is not known here`, ...missedBelow(value, [...place, key]));
     else if (isTable(value) && sectionAt([...place, key])) warnAboutUnknown(value, [...place, key], known, warnings);
   }
 }

@@ -1,10 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { notFound, parseFilters } from "@berth/base";
-import type { Init } from "@berth/proto";
+import { notFound, parseFilters, unimplemented } from "@berth/base";
+import { type Init, isType, packAny } from "@berth/proto";
 import type { Introspection, Plugin } from "@berth/proto/containerd/services/introspection/v1";
+import { RuntimeInfo, RuntimeRequest } from "@berth/proto/containerd/types";
+import type { Any } from "@berth/proto/google/protobuf";
 import type { ServiceImpl } from "@berth/rpc";
+import type { Runtime } from "@berth/runtime";
 
 /** The id of this installation, made once and kept in the file. */
 export async function persistentUuid(path: string): Promise<string> {
@@ -22,9 +25,11 @@ export async function persistentUuid(path: string): Promise<string> {
 export function introspectionService({
   uuid,
   rows,
+  runtime,
 }: {
   uuid: string;
   rows: readonly Init<Plugin>[];
+  runtime: Pick<Runtime, "info">;
 }): ServiceImpl<typeof Introspection> {
   return {
     plugins(req) {
@@ -35,12 +40,21 @@ export function introspectionService({
       const { ino } = await stat("/proc/self/ns/pid", { bigint: true });
       return { uuid, pid: BigInt(process.pid), pidns: ino };
     },
-    pluginInfo(req) {
+    async pluginInfo(req) {
       const plugin = rows.find((row) => row.type === req.type && row.id === req.id);
       if (plugin === undefined) throw notFound("plugin", `${req.type}.${req.id}`);
-      return { plugin };
+      const isRuntime = plugin.type === "io.containerd.runtime.v2" && req.options !== null;
+      return isRuntime ? { plugin, extra: await infoOf(runtime, req.options as Any) } : { plugin };
     },
   };
+}
+
+/** What a runtime says of itself. */
+async function infoOf(runtime: Pick<Runtime, "info">, options: Any): Promise<Any> {
+  if (!isType(options, RuntimeRequest))
+    throw unimplemented(`unknown request type ${JSON.stringify(options.typeUrl)}: the runtime takes a RuntimeRequest`);
+  const request = RuntimeRequest.decode(options.value);
+  return packAny(RuntimeInfo, await runtime.info(request.runtimePath, request.options));
 }
 
 const fieldOf =

@@ -83,7 +83,7 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
     ),
     endAtStop(register(Events, eventsService({ events })), ["subscribe"], stopping),
     register(TtrpcEvents, ttrpcEventsService({ events })),
-    register(Introspection, introspectionService({ uuid, rows })),
+    register(Introspection, introspectionService({ uuid, rows, runtime })),
     endAtStop(register(Engine, engineService(engine)), ["readLogs", "waitContainer"], stopping),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));
