@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { type ErrorKind, kindOf, messageOf } from "@berth/base";
 import { connectGrpc, type GrpcConnection } from "@berth/grpc";
+import { typeUrls } from "@berth/proto";
 import { Engine } from "@berth/proto/berth/v1";
+import { Containers } from "@berth/proto/containerd/services/containers/v1";
 import { startBerthd } from "../support/berthd.ts";
 import { makeTar, type TarEntry, writeBusyboxImage } from "../support/image.ts";
 import type { Supervisor } from "../support/supervisor.ts";
@@ -80,6 +82,26 @@ describe("a container that cannot be made", () => {
     refused("invalid-argument", /no good/, () => create({}, "no good")));
   it("without a namespace: failed-precondition", () =>
     refused("failed-precondition", /namespace is required/, () => create({}, "")));
+});
+
+describe("a spec that would cost too much to read", () => {
+  const containers = () => connection.service(Containers);
+  const typeUrl = typeUrls.spec;
+  for (const [title, text, message] of [
+    ["nested two million deep", "[".repeat(2_000_000), /spec of container "costly" is nested more than 100 deep/],
+    ["of 5 MiB", " ".repeat(5 << 20), /spec of container "costly" has 5242880 bytes: at most 4194304/],
+    [
+      "of half a million values",
+      `[${"1,".repeat(500_000)}1]`,
+      /spec of container "costly" has more than 100000 values/,
+    ],
+  ] as const)
+    it(`${title}: invalid-argument`, () =>
+      refused("invalid-argument", message, () => {
+        const spec = { typeUrl, value: Buffer.from(text) };
+        const runtime = { name: "io.containerd.runc.v2" };
+        return containers().create({ container: { id: "costly", runtime, spec } }, { namespace });
+      }));
 });
 
 describe("a command that cannot be run", () => {

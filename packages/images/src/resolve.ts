@@ -103,12 +103,25 @@ async function platformOf(store: Store, scope: Scope, manifest: Descriptor): Pro
   return parseConfig(await readDocument(store, scope, "image config", config.digest), `image config ${config.digest}`);
 }
 
-/** Whether a target is an image, or an index of some, and not a chart, a signature or a list of such. */
-export async function isImage(store: Store, scope: Scope, target: Descriptor): Promise<boolean> {
-  if (isIndex(target.mediaType)) return true;
-  if (!isManifest(target.mediaType)) return false;
-  const { config, layers } = await readManifest(store, scope, target);
-  return isImageManifest(config, layers);
+/** Whether a target is an image, or an index with one, for whatever platform; not a chart, a signature, a list of such. */
+export async function isImage(
+  store: Store,
+  scope: Scope,
+  target: Descriptor,
+  tried: Set<string> = new Set(),
+): Promise<boolean> {
+  if (isManifest(target.mediaType)) {
+    const { config, layers } = await readManifest(store, scope, target);
+    return isImageManifest(config, layers);
+  }
+  if (!isIndex(target.mediaType)) return false;
+  const entries = parseIndex(await readDocument(store, scope, "index", target.digest), `index ${target.digest}`);
+  for (const { descriptor } of entries) {
+    if (tried.has(descriptor.digest)) continue;
+    tried.add(descriptor.digest);
+    if (isHere(store, scope, descriptor.digest) && (await isImage(store, scope, descriptor, tried))) return true;
+  }
+  return false;
 }
 
 const readManifest = async (store: Store, scope: Scope, { digest }: Descriptor): Promise<Manifest> =>
