@@ -1,6 +1,7 @@
 import type { Clock, Log } from "@berth/base";
 import type { Background } from "./background.ts";
 import type { Layout } from "./bundle.ts";
+import type { CgroupClaims } from "./claim-cgroup.ts";
 import type { ExitLedger } from "./exit-ledger.ts";
 import type { FifoPool } from "./fifo-pool.ts";
 import type { LaunchShim } from "./launch-shim.ts";
@@ -29,6 +30,7 @@ export interface Context {
   readonly dial: Dial;
   readonly fifos: FifoPool;
   readonly registry: TaskRegistry;
+  readonly cgroups: CgroupClaims;
   readonly ledger: ExitLedger;
   readonly events: Exchange;
   /** For `delete` commands: each is a process or two, and many shims may go at once. */

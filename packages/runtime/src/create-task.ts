@@ -6,6 +6,7 @@ import { attendanceOf } from "./attendance.ts";
 import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
 import { type Bundle, bundleOf, createBundle } from "./bundle.ts";
 import { bury } from "./bury.ts";
+import { cgroupsPathOf } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
 import { unlessAborted } from "./deadline.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
@@ -46,6 +47,7 @@ export async function createTask(
   const container = context.containers.get({ namespace, lease: "" }, options.id);
   const shim = shimOf(context, options.runtimePath !== "" ? options.runtimePath : container.runtime.name);
   checkRootLinks(container.spec, options.rootfs);
+  const cgroup = cgroupsPathOf(container.spec?.value ?? null);
   const attempt: Attempt = {
     bundle: bundleOf(context.layout, namespace, options.id),
     journal: null,
@@ -54,6 +56,8 @@ export async function createTask(
   };
   await makeBundle(context, attempt.bundle, container.spec);
   try {
+    // After what a create that was cut short has left is gone.
+    if (cgroup !== null) await context.cgroups.claim(cgroup, { namespace, id: options.id }, signal);
     const runtimeOptions = withRuncRoot(shim, container.runtime.options, context.runcRoot);
     const own = options.options;
     // What is given with the task takes the place of the container's, at the shim's start too.

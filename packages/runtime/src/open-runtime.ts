@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { canceled, failedPrecondition, messageOf } from "@berth/base";
 import { createBackground } from "./background.ts";
 import { openLayout } from "./bundle.ts";
+import { CgroupClaims } from "./claim-cgroup.ts";
 import { abandonedDirectories, removeFifos } from "./client-fifos.ts";
 import type { Context } from "./context.ts";
 import { createTask } from "./create-task.ts";
@@ -84,6 +85,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     dial: dialShim,
     fifos: openFifoPool(join(options.state, "fifos"), launcher.run, log),
     registry,
+    cgroups: new CgroupClaims((namespace, id) => registry.isTaken(namespace, id)),
     ledger,
     events: createExchange({ clock, log, admit: ledger.admit }),
     cleanups: createLimit(CLEANUPS),

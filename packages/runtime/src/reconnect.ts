@@ -8,6 +8,7 @@ import type { StateResponse } from "@berth/proto/containerd/task/v2";
 import { attendanceOf } from "./attendance.ts";
 import { type Bundle, bundleOf, removeBundle, removeDirectory } from "./bundle.ts";
 import { bury, publishExit } from "./bury.ts";
+import { cgroupsPathIn } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
 import { type Journal, readJournal } from "./journal.ts";
 import { keepExit, keepUnseenExit } from "./keep-exit.ts";
@@ -118,6 +119,8 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
   // Known to whoever ran before us, and told by them: not to be told again.
   if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
   registry.add(task);
+  const cgroup = cgroupsPathIn(bundle.path);
+  if (cgroup !== null) context.cgroups.note(cgroup, bundle);
   // A shim tells its exits from its connection on, which may be before it is known here.
   recordHeard(context, task);
   task.record({});
