@@ -77,6 +77,14 @@ describe("a container's log", { timeout: 120_000 }, () => {
       assert.equal(text(await read(daemon, 3)), "899999\n900000\nthe end\n");
     });
 
+  it("takes more between two rotations than a pump moves at once", async () => {
+    await using daemon = await openDaemon();
+    const shim = await daemon.start("m", { args: ["sh", "-c", "yes 0123456789abcde | head -c 33554432; echo end"] });
+    assert.equal(await runToEnd(shim, { stdout: logUri(daemon, 3 << 20, 3) }), 0);
+    assert.ok(text(await read(daemon, 2)).endsWith("0123456789abcde\nend\n"));
+    assert.ok(Object.values(sizes(daemon)).every((size) => size <= 3 << 20));
+  });
+
   it("goes on in the same files after a restart of the container, and in a new one behind a torn record", async () => {
     await using daemon = await openDaemon();
     for (const id of ["a", "b", "c"]) {

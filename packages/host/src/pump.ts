@@ -123,8 +123,8 @@ export class Pump implements Disposable {
     const state = this.#move();
     if (this.#over) return;
     const errno = result[2] as number;
-    if (state === State.more) this.#waitFor("either");
-    else if (state === State.empty) this.#waitFor("source");
+    // At its cap there is more in the source, whatever was waited for until now.
+    if (state === State.more || state === State.empty) this.#waitFor("source");
     else if (state === State.full) this.#waitFor("target");
     else if (state === State.wait) this.#waitFor("neither");
     else if (state === State.end) this.#finish("end");
@@ -225,9 +225,7 @@ export class Pump implements Disposable {
     } else this.#finish(count === -EIO && this.#fromIsTerminal ? "end" : "error");
   }
 
-  #waitFor(side: "source" | "target" | "either" | "neither"): void {
-    // "either": the step stopped at its cap, so whatever was watched is ready still.
-    if (side === "either") return;
+  #waitFor(side: "source" | "target" | "neither"): void {
     this.#source.update({ readable: side === "source" });
     this.#target.update({ writable: side === "target" });
   }

@@ -55,6 +55,35 @@ async function consume(from: Fd, slow = false): Promise<number> {
 }
 
 describe("a pump", () => {
+  itLeavesNothing("goes on by itself with what is left, once its sink takes bytes again", async () => {
+    const { read: from, write: into } = pipe();
+    const to = open("/dev/null", O.WRONLY);
+    write(into, new Uint8Array(5000));
+    into.close();
+    let calls = 0;
+    const waiting = Promise.withResolvers<void>();
+    const [more, wait] = [0, 6];
+    const pump = new Pump({
+      from,
+      to,
+      sink: {
+        move(_from, _to, _cap, result) {
+          if (++calls === 1) waiting.resolve();
+          const bytes = calls === 1 ? null : read(from, 1000);
+          result.set([bytes?.length ?? 0, bytes === null ? wait : bytes.length === 0 ? 3 : more, 0, 0]);
+          return null;
+        },
+        write: () => 0,
+      },
+    });
+    await waiting.promise;
+    pump.hurry();
+    assert.equal(await pump.ended, "end");
+    assert.equal(pump.moved, 5000);
+    from.close();
+    to.close();
+  });
+
   for (const [total, slow] of [
     [1 * MIB, true],
     [16 * MIB, false],
