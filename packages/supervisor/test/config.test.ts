@@ -87,6 +87,11 @@ describe("a configuration file", () => {
     }
   });
 
+  it("without plugins is the same in all versions", () => {
+    for (const source of ["", "version = 1", 'root = "/r"', '[plugins."io.containerd.gc.v1.scheduler"]'])
+      assert.deepEqual(loadConfig(source, "f").warnings, []);
+  });
+
   it("says which keys of version 3 have no effect, however deep", () => {
     const { warnings } = loadConfig(
       `version = 3

@@ -31,11 +31,13 @@ export function loadConfig(source: string, file: string): Loaded {
   if (typeof version !== "number" || !Number.isInteger(version) || version > WRITTEN_VERSION || version < 0)
     throw invalidArgument(`${file}: version must be 1, 2 or 3, and is ${JSON.stringify(version)}`);
   const warnings: string[] = [];
-  if (version < 2) {
+  const renewed = migrated(toml, version);
+  // A file without plugins, an empty one say, is the same in all versions.
+  if (renewed !== toml) {
     warnings.push(
       "version 1 is an old form, which names plugins by their ids: berthd config migrate prints the new one",
     );
-    toml = migrated(toml, version);
+    toml = renewed;
   }
   const known = new Set(["version"]);
   const values = Object.entries(sections).map(([name, section]) => {

@@ -21,10 +21,11 @@ const uris: Readonly<Record<string, string>> = {
   zfs: "io.containerd.snapshotter.v1.zfs",
 };
 
-/** A file of version 1 with its plugins under their full names. One that has such a name already keeps it. */
+/** A file of version 1 with its plugins under their full names; the same object where none has a short one. */
 export function migrated(toml: Toml, version: number): Toml {
   const { plugins } = toml;
   if (version > 1 || typeof plugins !== "object" || plugins === null || Array.isArray(plugins)) return toml;
+  if (!Object.keys(plugins).some((name) => Object.hasOwn(uris, name))) return toml;
   const renamed = Object.entries(plugins).map(([name, value]) => [uris[name] ?? name, value] as const);
   const full = Object.entries(plugins).filter(([name]) => !Object.hasOwn(uris, name));
   return { ...toml, plugins: Object.fromEntries([...renamed, ...full]) };
