@@ -47,7 +47,8 @@ export const sections = {
     address: withoutEffect(text("address", "")),
     grpcHistogram: withoutEffect(flag("grpc_histogram", false)),
   }),
-  cgroup: table(["cgroup"], { path: withoutEffect(text("path", "")) }),
+  /** Where berthd and the shims that it starts are; empty: where it was started. */
+  cgroup: table(["cgroup"], { path: text("path", "") }),
   timeouts: table(["timeouts"], {
     shimCleanup: duration("io.containerd.timeout.shim.cleanup", "10s"),
     shimLoad: duration("io.containerd.timeout.shim.load", "5s"),

@@ -20,6 +20,7 @@ import { revision, version } from "../version.ts";
 import { announceRemovals } from "./announce-removals.ts";
 import { claimSocket } from "./claim-socket.ts";
 import { dropTemporaryLeases } from "./drop-temporary-leases.ts";
+import { joinCgroup } from "./join-cgroup.ts";
 import { createLog } from "./log.ts";
 import { createNotify } from "./notify.ts";
 import { openDirectory } from "./open-directory.ts";
@@ -46,6 +47,7 @@ export async function serve({ config, warnings }: Loaded, program: string): Prom
   const notify = createNotify(process.env, log);
   process.on("unhandledRejection", (err) => log.error("a fault that nobody handled", { err }));
   if (config.top.oomScore !== 0) await writeFile("/proc/self/oom_score_adj", String(config.top.oomScore));
+  if (config.cgroup.path !== "") joinCgroup(config.cgroup.path);
 
   await using daemon = await startDaemon(config, program, log);
   log.info("serving", { address: config.grpc.address, ms: Math.round(performance.now() - started) });
