@@ -198,18 +198,17 @@ export class FakeSupervisor implements Disposable {
     };
   }
 
-  /** Who subscribes gets one event at once. */
+  /** Who subscribes gets one event at once, which has its number. */
   #events(): ServiceImpl<typeof Events> {
-    const envelope = { namespace: "n", topic: "/images/delete", event: packAny(ImageDelete, { name: "first" }) };
-    const subscribed = () => {
-      this.subscribers++;
+    const next = () => {
+      const event = packAny(ImageDelete, { name: `event ${++this.subscribers}` });
+      return { namespace: "n", topic: "/images/delete", event, timestamp: { seconds: 1, nanos: 0 } };
     };
     return {
       publish: () => ({}),
       forward: () => ({}),
       subscribe: async function* (_request, call) {
-        yield { ...envelope, timestamp: { seconds: 1, nanos: 0 } };
-        subscribed();
+        yield next();
         await new Promise((resolve) => call.signal.addEventListener("abort", resolve));
       },
     };

@@ -37,7 +37,7 @@ export interface TestContext {
 
 /** Only tests whose full name contains this are run: $ONLY. */
 const only = env("ONLY") ?? "";
-const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_TIMEOUT_MS = 120_000;
 
 const suiteOf = (name: string, parent: Suite | null): Suite => ({
   name,

@@ -167,18 +167,20 @@ describe("a run", () => {
 });
 
 describe("an orphan", () => {
+  /** It does nothing before its shell has gone, which might reap it otherwise. */
   const orphan = async (script: string): Promise<number> => {
     becomeSubreaper();
-    const { stdout } = await run({ argv: sh(`(${script}) >/dev/null 2>&1 & echo $!`) });
+    const alone = "while [ -e /proc/$$ ]; do sleep 0.01; done";
+    const { stdout } = await run({ argv: sh(`(${alone}; ${script}) >/dev/null 2>&1 & echo $!`) });
     return Number(text(stdout));
   };
   itLeavesNothing("becomes ours and its exit is told", async () => {
-    const pid = await orphan("sleep 0.05; exit 9");
+    const pid = await orphan("exit 9");
     const exit = await watchPid(pid).exited;
     assert.deepEqual([exit.pid, exit.status], [pid, 9]);
   });
   itLeavesNothing("that ended before anybody asked is told later, once", async () => {
-    const pid = await orphan("sleep 0.05; exit 11"); // long enough to outlive its shell, which might reap it
+    const pid = await orphan("exit 11");
     while (exists(`/proc/${pid}`)) await nextTurn();
     await nextTurn();
     assert.equal((await watchPid(pid).exited).status, 11);
@@ -196,7 +198,7 @@ describe("an orphan", () => {
     const other = watchPid(1);
     other.close();
     assert.ok(other.foreign);
-    const pid = await orphan("sleep 0.05");
+    const pid = await orphan("exit 0");
     const ours = watchPid(pid);
     assert.ok(!ours.foreign);
     await ours.exited;
