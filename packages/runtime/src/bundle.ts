@@ -36,6 +36,9 @@ export const bundleOf = (layout: Layout, namespace: string, id: string): Bundle 
   work: join(layout.root, namespace, id),
 });
 
+/** Where the image is laid out that a task is restored from: as large as its memory, so not in the state directory. */
+export const ownCheckpoint = (bundle: Bundle): string => join(bundle.work, "checkpoint");
+
 /**
  * Makes a bundle's files from the container's spec. Throws EEXIST where the bundle is there; leaves nothing where it fails. Synchronous:
  * half a dozen calls on a tmpfs take less time than one trip through the thread pool.

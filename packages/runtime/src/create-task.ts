@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { checkId, kindOf, messageOf, unknownError } from "@berth/base";
 import { attendanceOf } from "./attendance.ts";
 import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
-import { type Bundle, bundleOf, createBundle } from "./bundle.ts";
+import { type Bundle, bundleOf, createBundle, ownCheckpoint } from "./bundle.ts";
 import { bury } from "./bury.ts";
 import { cgroupsPathOf } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
@@ -62,12 +63,22 @@ export async function createTask(
     const own = options.options;
     // What is given with the task takes the place of the container's, at the shim's start too.
     const taken = own !== null && own.value.length > 0 ? withRuncRoot(shim, own, context.runcRoot) : runtimeOptions;
-    return await launch(context, attempt, shim, { ...options, options: taken }, signal);
+    const checkpoint = await checkpointIn(attempt.bundle, options.checkpoint);
+    return await launch(context, attempt, shim, { ...options, options: taken, checkpoint }, signal);
   } catch (error) {
     attempt.abandoned = signal.aborted;
     await rollBack(context, attempt);
     throw error;
   }
+}
+
+/** Path of the image that the task is restored from; one of its own is in its work directory, and goes with that at last. */
+async function checkpointIn(bundle: Bundle, checkpoint: CreateTask["checkpoint"]): Promise<string> {
+  if (typeof checkpoint === "string") return checkpoint;
+  const path = ownCheckpoint(bundle);
+  await mkdir(path, { mode: 0o700 });
+  await checkpoint(path);
+  return path;
 }
 
 /** A bundle that nobody knows of any more is cleaned away first. */
@@ -89,11 +100,14 @@ async function makeBundle(context: Context, bundle: Bundle, spec: Parameters<typ
 const bundleError = (bundle: Bundle, cause: unknown) =>
   unknownError(`the bundle of container ${JSON.stringify(bundle.id)} cannot be made: ${messageOf(cause)}`, { cause });
 
+/** Its checkpoint is laid out. */
+type Restoring = CreateTask & { readonly checkpoint: string };
+
 async function launch(
   context: Context,
   attempt: Attempt,
   shim: string,
-  options: CreateTask,
+  options: Restoring,
   signal: AbortSignal,
 ): Promise<LiveTask> {
   const { bundle } = attempt;
@@ -198,7 +212,7 @@ async function launch(
   return task;
 }
 
-function request(bundle: Bundle, task: CreateTask) {
+function request(bundle: Bundle, task: Restoring) {
   const { id, rootfs, terminal, stdin, stdout, stderr, checkpoint, options } = task;
   return { id, bundle: bundle.path, rootfs, terminal, stdin, stdout, stderr, checkpoint, options };
 }

@@ -2,7 +2,7 @@ import { type Log, messageOf, unknownError } from "@berth/base";
 import { BootstrapParams } from "@berth/proto/containerd/runtime/bootstrap/v1";
 import { Any } from "@berth/proto/google/protobuf";
 import { type Bootstrap, parseBootstrapReply } from "./bootstrap-reply.ts";
-import { type ShimCall, type ShimSetting, startShim } from "./shim-command.ts";
+import { type ShimCall, ShimRefusal, type ShimSetting, startShim } from "./shim-command.ts";
 
 /** What a shim reads from stdin: an Any of the runtime's options (until containerd 2.2), or BootstrapParams. */
 type InputForm = "options" | "params";
@@ -11,7 +11,8 @@ export type LaunchShim = (call: ShimCall, options: Any | null) => Promise<Bootst
 
 /**
  * Launches shims of any generation. A shim does not say what it wants to read; those that want BootstrapParams
- * refuse anything else before they do anything, so the older form is tried first and the answer remembered.
+ * refuse anything else before they do anything, and so do those that want options. The older form is tried first with a
+ * shim that was never launched, the newer one where that is refused, and what it takes is remembered.
  */
 export function createLauncher(setting: ShimSetting, log: Log): LaunchShim {
   const forms = new Map<string, InputForm>();
@@ -24,9 +25,12 @@ export function createLauncher(setting: ShimSetting, log: Log): LaunchShim {
   return async (call, options) => {
     const form = forms.get(call.shim);
     const reply = await start(call, options, form ?? "options").catch(async (error: unknown) => {
-      if (form === "params" || !wantsParams(messageOf(error))) throw error;
+      if (form !== undefined || !(error instanceof ShimRefusal)) throw error;
       log.debug("a shim is launched again with bootstrap parameters", { path: call.shim });
-      return await start(call, options, "params");
+      return await start(call, options, "params").catch((again: unknown) => {
+        // It refuses both forms, or the launch itself: the first error is the one in the form that most shims know.
+        throw again instanceof ShimRefusal ? error : again;
+      });
     });
     try {
       return parseBootstrapReply(reply);
@@ -48,6 +52,3 @@ function inputOf(setting: ShimSetting, call: ShimCall, options: Any | null, form
     extensions: options === null ? [] : [{ value: options }],
   });
 }
-
-// containerd 2.3's shim names the older form a deprecated API.
-const wantsParams = (text: string): boolean => /deprecated|bootstrap|unmarshal|instance.?id/i.test(text);

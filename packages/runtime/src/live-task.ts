@@ -2,7 +2,7 @@
 import { BerthError, kindOf, messageOf, notFound, unavailable } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { Attendance } from "./attendance.ts";
-import type { Bundle } from "./bundle.ts";
+import { type Bundle, ownCheckpoint, removeDirectory } from "./bundle.ts";
 import { unlessAborted, within } from "./deadline.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import type { Timeouts } from "./options.ts";
@@ -124,6 +124,8 @@ export class LiveTask implements Task {
       task.start({ id: this.id, execId }, options),
     );
     const identity = identityOf(pid);
+    // Read by now: the runtime reads it at Start, not at Create. What cannot be removed goes with the task.
+    if (execId === "") removeDirectory(ownCheckpoint(this.directories)).catch(() => undefined);
     // A restored container has no init before it is started.
     if (execId === "" && this.pid === 0) this.record({ init: identity });
     else if (execId !== "" && identity !== null) this.#execs.set(execId, identity);

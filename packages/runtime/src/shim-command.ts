@@ -1,5 +1,5 @@
 // How a shim's binary is called: `start` makes it serve a container, `delete` cleans up after one that is gone.
-import { messageOf, unknownError } from "@berth/base";
+import { BerthError, messageOf, unknownError } from "@berth/base";
 import { DecodeError } from "@berth/proto";
 import { DeleteResponse } from "@berth/proto/containerd/task/v2";
 import { RuntimeInfo } from "@berth/proto/containerd/types";
@@ -54,14 +54,18 @@ function run(setting: ShimSetting, call: ShimCall, action: string, input: Uint8A
   });
 }
 
-/** Runs `start`; what it prints on stdout is its reply. Throws unknown with what it says where it fails. */
+/** The shim has ended by itself, with a status that is not 0. */
+export class ShimRefusal extends BerthError {}
+
+/** Runs `start`; what it prints on stdout is its reply. Throws unknown with what it says where it fails, ShimRefusal where it ends with a status. */
 export async function startShim(setting: ShimSetting, call: ShimCall, input: Uint8Array | null): Promise<Buffer> {
   const result = await run(setting, call, "start", input).catch((cause) => {
     if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
     throw unknownError(`failed to start shim: ${call.shim} cannot be run: ${messageOf(cause)}`, { cause });
   });
   if (result.status === 0) return result.stdout;
-  throw unknownError(`failed to start shim: ${call.shim}: ${saidBy(result)}`);
+  const message = `failed to start shim: ${call.shim}: ${saidBy(result)}`;
+  throw result.status === null ? unknownError(message) : new ShimRefusal("unknown", message);
 }
 
 /** Runs `delete`: kills and removes what is left of the container. Throws unknown where it fails. */

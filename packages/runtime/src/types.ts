@@ -36,8 +36,8 @@ export interface CreateTask {
   readonly terminal: boolean;
   /** The FIFO directory of the client that stands for it; null for none. When the client has gone, its outputs are read. */
   readonly client: string | null;
-  /** Path of a checkpoint image; empty for none. */
-  readonly checkpoint: string;
+  /** Path of a checkpoint image, or what lays one out in a directory of the task's own; empty for none. */
+  readonly checkpoint: string | ((directory: string) => Promise<void>);
   readonly options: Any | null;
   /** Shim binary to use instead of the container's runtime; empty for that one. */
   readonly runtimePath: string;

@@ -7,25 +7,26 @@ import { describe, it } from "node:test";
 import { isAlreadyExists, isNotFound, kindOf, systemClock, unknownError } from "@berth/base";
 import { packAny, topics, toTimestamp, unpackAny } from "@berth/proto";
 import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
-import type { Envelope, Runtime } from "../src/index.ts";
+import type { CreateTask, Envelope, Runtime } from "../src/index.ts";
 import { type FakeHost, openFakeHost } from "./fake-shim.ts";
 
 const NS = "test";
 const never = new AbortController().signal;
 
-const create = (runtime: Runtime, id: string) =>
-  runtime.tasks.create(NS, {
-    id,
-    rootfs: [],
-    stdin: "",
-    stdout: "",
-    stderr: "",
-    terminal: false,
-    client: null,
-    checkpoint: "",
-    options: null,
-    runtimePath: "",
-  });
+const create = (runtime: Runtime, id: string) => runtime.tasks.create(NS, optionsOf(id));
+
+const optionsOf = (id: string): CreateTask => ({
+  id,
+  rootfs: [],
+  stdin: "",
+  stdout: "",
+  stderr: "",
+  terminal: false,
+  client: null,
+  checkpoint: "",
+  options: null,
+  runtimePath: "",
+});
 
 const bundlesOf = (host: FakeHost): string[] => {
   const directory = join(host.state, "io.containerd.runtime.v2.task", NS);
@@ -89,6 +90,35 @@ describe("create", () => {
     assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
   });
 
+  it("lays a checkpoint out in a directory that is the task's, and goes with a create that fails and with the start", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const laidOut: string[] = [];
+    const options = (layOut: (directory: string) => Promise<void>) => ({ ...optionsOf("web"), checkpoint: layOut });
+    const failing = runtime.tasks.create(
+      NS,
+      options(async () => {
+        throw unknownError("no such image");
+      }),
+    );
+    await assert.rejects(failing, /no such image/);
+    assert.deepEqual(bundlesOf(host), []);
+    const task = await runtime.tasks.create(
+      NS,
+      options(async (directory) => {
+        laidOut.push(directory);
+        writeFileSync(join(directory, "pages.img"), "");
+      }),
+    );
+    const [directory = ""] = laidOut;
+    assert.equal(shim.request?.checkpoint, directory);
+    assert.ok(directory.startsWith(join(host.directory, "root")));
+    assert.ok(existsSync(directory));
+    await task.start("");
+    assert.ok(!existsSync(directory));
+  });
+
   it("says no to a bad id, namespace or container", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
@@ -119,7 +149,9 @@ describe("create", () => {
       host.onStart("bad", script);
       await assert.rejects(create(runtime, "bad"), message);
       assert.deepEqual(bundlesOf(host), []);
-      assert.deepEqual(host.commands("bad"), ["start", "delete"]);
+      // One that says no may want another form of input.
+      const starts = what === "ends before its reply" ? ["start", "start"] : ["start"];
+      assert.deepEqual(host.commands("bad"), [...starts, "delete"]);
       assert.throws(() => runtime.tasks.get(NS, "bad"), isNotFound);
     });
 
@@ -198,7 +230,7 @@ describe("create", () => {
   it("launches a shim again that wants bootstrap parameters, and remembers", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
-    const script = `if [ "$(head -c 5 | tail -c 3)" = new ]; then printf 'unix://%s/%s.sock' "$FAKE_DIR" $id; else echo deprecated API; exit 1; fi`;
+    const script = `if [ "$(head -c 5 | tail -c 3)" = new ]; then printf 'unix://%s/%s.sock' "$FAKE_DIR" $id; else echo I do not know that; exit 1; fi`;
     for (const id of ["new", "newer"]) {
       await host.container(id);
       host.onStart(id, script);

@@ -22,6 +22,7 @@ import { claimSocket } from "./claim-socket.ts";
 import { dropTemporaryLeases } from "./drop-temporary-leases.ts";
 import { joinCgroup } from "./join-cgroup.ts";
 import { createLog } from "./log.ts";
+import { logContainers } from "./log-containers.ts";
 import { createNotify } from "./notify.ts";
 import { openDirectory } from "./open-directory.ts";
 import { reclaimWhenIdle } from "./reclaim.ts";
@@ -125,6 +126,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
     }),
   );
   undo.use(reclaimWhenIdle());
+  undo.use(logContainers(runtime.events, log));
   undo.use(announceRemovals(store.collector, runtime.events));
   const lives = createLives();
   const removal = undo.use(removeWhenEnded({ store, runtime, logs, files, lives }, log));

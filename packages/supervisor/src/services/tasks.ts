@@ -58,14 +58,6 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     if (step === "run" || step === "start") unfinished.clear(call, id);
   };
 
-  /** Checkpoints for tasks that have not been started: the runtime reads them at Start, not at Create. */
-  const laidOut = new Map<Task, AsyncDisposable>();
-  const dropCheckpoint = async (task: Task): Promise<void> => {
-    const directory = laidOut.get(task);
-    laidOut.delete(task);
-    await directory?.[Symbol.asyncDispose]();
-  };
-
   return {
     async create(req, call) {
       const record = containers.get(call, req.containerId);
@@ -74,10 +66,10 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       if (has(() => runtime.tasks.get(call.namespace, id))) throw taskExists(id);
       // A directory of the caller's own comes before content, as in containerd.
       const ownImage = req.options === null ? "" : (unpackAny(Options, req.options)?.criuImagePath ?? "");
-      await using undo = new AsyncDisposableStack();
-      const scratch = ownImage !== "" || req.checkpoint === null ? null : undo.use(await scratchDirectory());
-      if (scratch !== null && req.checkpoint !== null)
-        await layOutCheckpoint(needs, call, req.checkpoint, scratch.path);
+      const { checkpoint } = req;
+      const layOut = async (directory: string): Promise<void> => {
+        if (checkpoint !== null) await layOutCheckpoint(needs, call, checkpoint, directory);
+      };
       provideFiles(filesOf(needs.files, call.namespace, id), record.spec);
       const task = await runtime.tasks.create(call.namespace, {
         id,
@@ -87,11 +79,10 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
         stderr: req.stderr,
         terminal: req.terminal,
         client: null,
-        checkpoint: ownImage || (scratch?.path ?? ""),
+        checkpoint: ownImage || (checkpoint === null ? "" : layOut),
         options: req.options,
         runtimePath: req.runtimePath,
       });
-      if (scratch !== null) laidOut.set(task, undo.move());
       return { containerId: id, pid: task.pid };
     },
     async start(req, call) {
@@ -102,9 +93,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
         // It may have been undone before it was our turn.
         runtime.tasks.get(call.namespace, req.containerId);
         try {
-          const pid = await task.start("");
-          await dropCheckpoint(task);
-          return { pid };
+          return { pid: await task.start("") };
         } finally {
           // Whether it was started or not: a caller who is still there knows what there is now.
           if (!call.signal.aborted) nothingFollows(call, req.containerId);
@@ -112,10 +101,8 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       });
     },
     async delete(req, call) {
-      const task = await find(call, req.containerId);
-      const exit = await runtime.tasks.delete(call.namespace, req.containerId);
-      await dropCheckpoint(task);
-      return exitToProto(exit);
+      await find(call, req.containerId);
+      return exitToProto(await runtime.tasks.delete(call.namespace, req.containerId));
     },
     async deleteProcess(req, call) {
       const exit = await (await find(call, req.containerId)).deleteExec(req.execId);
