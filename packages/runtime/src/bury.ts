@@ -48,16 +48,16 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
   }
   const exit = exitOf(context, task, reply, force);
   keepExit(context, task, exit);
+  const execStatus = reply !== null || force ? 137 : 255;
   // In one step: who is told of the exit finds no task, and who finds no task was told.
   if (registry.find(namespace, id) === task) {
-    const execStatus = reply !== null || force ? 137 : 255;
     for (const [execId, { pid }] of task.execs)
       publishExit(context, task, { pid, status: execStatus, at: exit.at }, execId);
     publishExit(context, task, exit);
     publishDelete(context, task, exit);
   }
   using _name = registry.remove(task);
-  task.end(exit);
+  task.end(exit, execStatus);
   task.shimLog.close();
   await removeBundle(directories).catch((err) =>
     log.error("the bundle of a task that has ended cannot be removed", {

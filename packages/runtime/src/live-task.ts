@@ -47,6 +47,7 @@ export class LiveTask implements Task {
   readonly lost: Promise<Exit>;
   #resolveLost: (exit: Exit) => void;
   #ended = false;
+  #execStatus = 0;
   /** Init's exit was answered to a Wait. */
   #exited = false;
   /** The shim has left a question unanswered, and nothing was heard of it since. */
@@ -99,9 +100,13 @@ export class LiveTask implements Task {
     return this.#journal.outOfMemory;
   }
 
-  /** No call is made any more; whoever waits gets the exit. Null: the task goes on without us. */
-  end(exit: Exit | null): void {
+  /**
+   * No call is made any more; whoever waits gets the exit, or for an exec the status that all have that were lost with it.
+   * Null: the task goes on without us.
+   */
+  end(exit: Exit | null, execStatus = exit?.status ?? 0): void {
     this.#ended = true;
+    this.#execStatus = execStatus;
     if (exit === null) this.attendance.close();
     else {
       this.attendance.end();
@@ -186,10 +191,9 @@ export class LiveTask implements Task {
   async #waited(execId: string): Promise<Exit> {
     const answer = this.#call(null, (task, options) => task.wait({ id: this.id, execId }, options), true).then(toExit);
     // While the connection is lost, what happened is being found out: the answer is `lost`, not the break.
-    const orLost = answer.catch((error: unknown) =>
-      this.link.over && !this.#ended ? this.lost : Promise.reject(error),
-    );
-    const exit = await Promise.race([orLost, this.lost]);
+    const lost = execId === "" ? this.lost : this.lost.then((exit) => ({ ...exit, status: this.#execStatus }));
+    const orLost = answer.catch((error: unknown) => (this.link.over && !this.#ended ? lost : Promise.reject(error)));
+    const exit = await Promise.race([orLost, lost]);
     if (execId === "") this.#exited = true;
     return { ...exit, pid: this.#pidOf(execId) || exit.pid };
   }

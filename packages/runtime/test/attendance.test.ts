@@ -38,9 +38,14 @@ const create = (runtime: Runtime, id: string, client: string | null = null) =>
   runtime.tasks.create(NS, { ...request, id, client });
 const exec = (execId: string, client: string | null) => ({ ...request, execId, spec: null, client });
 
-/** Until it is so; the test's own time limit ends it. */
+/** Far more looks than anything takes. */
+const LOOKS = 10_000;
+
 async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setTimeout(resolve, 5));
+  for (let look = 0; !isSo(); look++) {
+    if (look === LOOKS) throw new Error(`never so: ${isSo}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
 }
 
 /** A client's directory, with the client's ends of its FIFOs. */
@@ -74,9 +79,9 @@ describe("an exec", () => {
     const runtime = await host.open();
     const shim = await host.container("web");
     const task = await create(runtime, "web");
-    await task.exec(exec("runs", ""));
     await task.exec(exec("made", ""));
-    await task.start("runs");
+    shim.execsAre = "running";
+    await task.exec(exec("runs", ""));
     await until(() => !shim.execs.has("made"));
     assert.equal(shim.execs.get("runs"), "running");
     execEnds(runtime, shim, "runs");
@@ -89,6 +94,7 @@ describe("an exec", () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
     const shim = await host.container("web");
+    shim.execsAre = "running";
     const task = await create(runtime, "web");
     await task.exec(exec("theirs", null));
     await task.exec(exec("ours", ""));
@@ -101,11 +107,11 @@ describe("an exec", () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
     const shim = await host.container("web");
+    shim.execsAre = "running";
     const client = clientAt(host, "berth-1");
     const task = await create(runtime, "web");
     await task.exec(exec("attended", client.directory));
     await task.exec(exec("background", ""));
-    await task.start("attended");
     for (const id of ["attended", "background"]) execEnds(runtime, shim, id);
     await until(() => !shim.execs.has("background"));
     assert.equal(shim.execs.get("attended"), "stopped");
@@ -118,6 +124,7 @@ describe("an exec", () => {
     await using host = await openFakeHost();
     const first = await host.open();
     const shim = await host.container("web");
+    shim.execsAre = "running";
     const client = clientAt(host, "berth-1");
     const task = await create(first, "web");
     await task.exec(exec("attended", client.directory));

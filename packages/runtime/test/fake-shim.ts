@@ -21,6 +21,8 @@ export interface FakeContainer {
   request: CreateTaskRequest | null;
   /** Of execs, by id. */
   readonly execs: Map<string, keyof typeof shortIds>;
+  /** What a new exec is at once. */
+  execsAre: "created" | "running";
   readonly hangs: Set<Method>;
   readonly fails: Map<Method, Error>;
   /** Names of the methods that were called. */
@@ -192,6 +194,7 @@ function fakeContainer() {
     exitedAt: 0n,
     request: null as CreateTaskRequest | null,
     execs: new Map<string, keyof typeof shortIds>(),
+    execsAre: "created" as FakeContainer["execsAre"],
     hangs: new Set<Method>(),
     fails: new Map<Method, Error>(),
     calls: [] as string[],
@@ -265,7 +268,7 @@ function fakeContainer() {
     checkpoint: method("checkpoint", nothing),
     kill: method("kill", nothing),
     exec: method("exec", ({ execId }) => {
-      container.execs.set(execId, "created");
+      container.execs.set(execId, container.execsAre);
       return {};
     }),
     resizePty: method("resizePty", nothing),

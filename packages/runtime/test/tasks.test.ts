@@ -344,6 +344,19 @@ describe("a task", () => {
     assert.deepEqual([...host.exits.keys()], []);
   });
 
+  it("that has ended is not taken for its exec, which is killed when their shim is lost", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    shim.hangs.add("wait");
+    const waiting = task.wait("an-exec", never);
+    host.onDelete("web", { pid: shim.pid, exitStatus: 0, exitedAt: systemClock.now() });
+    shim.die();
+    assert.equal((await waiting).status, 137);
+    assert.equal(host.exits.get("web")?.status, 0);
+  });
+
   it("ends with 255 when nobody can tell how", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
