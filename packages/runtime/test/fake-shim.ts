@@ -70,14 +70,15 @@ const { Socket } = require("node:net");
 new Socket({ fd: 3, readable: true, writable: false }).pipe(createWriteStream(process.argv[1], { flags: "a" }));
 `;
 
+/** Far more than anything takes that does not hang, also on a busy machine. */
 const quick: Partial<Timeouts> = {
-  state: 150,
-  call: 150,
-  create: 400,
-  kill: 200,
-  delete: 200,
-  shutdown: 150,
-  load: 200,
+  state: 1_000,
+  call: 1_000,
+  create: 2_000,
+  kill: 500,
+  delete: 1_000,
+  shutdown: 1_000,
+  load: 1_000,
   leftExec: 50,
   exitGrace: 20,
 };
