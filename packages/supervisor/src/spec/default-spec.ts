@@ -83,6 +83,7 @@ export function defaultSpec(namespace: string, id: string): OciSpec {
       user: { uid: 0, gid: 0 },
       cwd: "/",
       capabilities: { bounding: capabilities(), effective: capabilities(), permitted: capabilities() },
+      rlimits: [{ type: "RLIMIT_NOFILE", hard: 1024, soft: 1024 }],
       noNewPrivileges: true,
     },
     root: { path: "rootfs" },
