@@ -102,19 +102,28 @@ describe("a process", () => {
   });
 });
 
+/** Far more than any of them takes. */
+const HANG_MS = 120_000;
+
 describe("a command", () => {
   it("that forks something which holds its output is not waited for", async () => {
-    const result = await runCommand({ file: "sh", args: ["-c", "sleep 5 & echo out; exit 3"], timeoutMs: 4_000 });
-    assert.equal(result.status, 3);
-    assert.equal(result.stdout.toString(), "out\n");
+    const script = "sleep 1000 & echo $!; exit 3";
+    const result = await runCommand({ file: "sh", args: ["-c", script], timeoutMs: HANG_MS });
+    const sleeper = Number(result.stdout.toString());
+    try {
+      process.kill(sleeper, 0);
+      assert.equal(result.status, 3);
+    } finally {
+      process.kill(sleeper, "SIGKILL");
+    }
   });
   it("gets its input, and may leave it unread", async () => {
     const input = Buffer.alloc(1 << 20, "x");
     assert.equal(
-      (await runCommand({ file: "wc", args: ["-c"], input, timeoutMs: 4_000 })).stdout.toString().trim(),
+      (await runCommand({ file: "wc", args: ["-c"], input, timeoutMs: HANG_MS })).stdout.toString().trim(),
       "1048576",
     );
-    assert.equal((await runCommand({ file: "true", args: [], input, timeoutMs: 4_000 })).status, 0);
+    assert.equal((await runCommand({ file: "true", args: [], input, timeoutMs: HANG_MS })).status, 0);
   });
   it("that is not there is an error", async () => {
     await assert.rejects(runCommand({ file: "/no/such", args: [], timeoutMs: 100 }), /ENOENT/);

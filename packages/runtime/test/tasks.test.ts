@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { isAlreadyExists, isNotFound, kindOf, systemClock, unknownError } from "@berth/base";
 import { packAny, topics, toTimestamp, unpackAny } from "@berth/proto";
 import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
-import type { CreateTask, Envelope, Runtime } from "../src/index.ts";
+import type { CreateTask, Envelope, Runtime, Task } from "../src/index.ts";
 import { type FakeHost, openFakeHost } from "./fake-shim.ts";
 
 const NS = "test";
@@ -58,6 +58,17 @@ function listen(runtime: Runtime): { events: Envelope[]; exits(): TaskExit[]; un
       while (!events.some((event) => event.topic === topic)) await wake.promise;
     },
   };
+}
+
+/** A shim that was silent is waited for briefly, which may be less than an answer takes on a busy machine. */
+async function statusAtLast(task: Task): Promise<string> {
+  for (;;) {
+    try {
+      return (await task.state("")).status;
+    } catch (error) {
+      if (kindOf(error) !== "deadline-exceeded") throw error;
+    }
+  }
 }
 
 describe("create", () => {
@@ -456,7 +467,7 @@ describe("a task", () => {
     assert.equal(shim.calls.filter((name) => name === "state").length, 1, "the first question is still with the shim");
     shim.hangs.clear();
     shim.drop();
-    assert.equal((await task.state("")).status, "created");
+    assert.equal(await statusAtLast(task), "created");
   });
 
   it("is deleted although its shim does not end", async () => {
@@ -551,7 +562,7 @@ describe("reconnect", () => {
     await runtime.settled(NS, "stuck");
     await all;
     stuck.hangs.clear();
-    assert.equal((await runtime.tasks.get(NS, "stuck").state("")).status, "created");
+    assert.equal(await statusAtLast(runtime.tasks.get(NS, "stuck")), "created");
     assert.deepEqual(host.commands("stuck"), ["start"], "a slow shim is no dead shim");
   });
 
@@ -582,7 +593,7 @@ describe("reconnect", () => {
     await assert.rejects(runtime.tasks.get(NS, "stuck").state(""), (error) => kindOf(error) === "deadline-exceeded");
     stuck.hangs.clear();
     stuck.drop();
-    assert.equal((await runtime.tasks.get(NS, "stuck").state("")).status, "created");
+    assert.equal(await statusAtLast(runtime.tasks.get(NS, "stuck")), "created");
   });
 
   it("keeps an exit that a shim tells before its container is known again", async () => {
