@@ -59,6 +59,18 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
     assert.deepEqual(place.held(), before);
   });
 
+  it("says which of the names are new", async () => {
+    await using place = await openPlace();
+    const importOnce = async () => {
+      const bytes = (async function* () {
+        yield archiveOf();
+      })();
+      const options = { name: "", snapshotter: "native", signal: new AbortController().signal };
+      return (await place.images.importArchive(scope, bytes, options)).map(({ name, isNew }) => [name, isNew]);
+    };
+    assert.deepEqual([await importOnce(), await importOnce()], [[[NAME, true]], [[NAME, false]]]);
+  });
+
   it("an unnamed image takes the name that is given, and needs one", async () => {
     await using place = await openPlace();
     assert.deepEqual(await place.import(archiveOf({ name: "" }), { name: "mine:1" }), ["docker.io/library/mine:1"]);

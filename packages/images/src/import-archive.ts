@@ -1,5 +1,5 @@
 import { type Descriptor, invalidArgument, isAlreadyExists, type Log, normalizeReference } from "@berth/base";
-import type { ImageRecord, Scope, Store } from "@berth/store";
+import type { Scope, Store } from "@berth/store";
 import { type ArchiveContents, readArchive } from "./archive-contents.ts";
 import { addLabels } from "./blobs.ts";
 import { decompressed } from "./decompress.ts";
@@ -9,7 +9,7 @@ import { objectOf, stringOf } from "./json.ts";
 import { isIndex, isManifest } from "./media-types.ts";
 import type { Platform } from "./platform.ts";
 import { checkLayers, isHere, isImage, resolveTarget } from "./resolve.ts";
-import type { Differ } from "./types.ts";
+import type { Differ, ImportedImage } from "./types.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const IMAGE_NAME = "io.containerd.image.name";
@@ -33,7 +33,7 @@ export async function importArchive(
   scope: Scope,
   archive: AsyncIterable<Uint8Array>,
   { name, snapshotter, signal }: { name: string; snapshotter: string; signal: AbortSignal },
-): Promise<ImageRecord[]> {
+): Promise<ImportedImage[]> {
   const { store, platform } = parts;
   const contents = await readArchive(store, scope, decompressed(archive), signal);
   const all = await targetsOf(store, scope, contents);
@@ -159,12 +159,12 @@ async function keepWithLabels(walk: Walk, target: Descriptor, depth: number): Pr
   addLabels(store, scope, target.digest, labels);
 }
 
-function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {
+function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImportedImage {
   const record = { name, target, labels: {} };
   try {
-    return images.create(scope, record);
+    return { ...images.create(scope, record), isNew: true };
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
-    return images.update(scope, record, ["target"]);
+    return { ...images.update(scope, record, ["target"]), isNew: false };
   }
 }

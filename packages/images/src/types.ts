@@ -31,6 +31,12 @@ export interface ResolvedImage {
   readonly chainId: string;
 }
 
+/** An image that an import has named. */
+export interface ImportedImage extends ImageRecord {
+  /** False where the name was there before. */
+  readonly isNew: boolean;
+}
+
 export interface Images {
   /** not-found for an unknown name; failed-precondition where content is missing. Every document read has a size cap. */
   resolve(scope: Scope, name: string): Promise<ResolvedImage>;
@@ -44,7 +50,7 @@ export interface Images {
     scope: Scope,
     archive: AsyncIterable<Uint8Array>,
     options: { name: string; snapshotter: string; signal: AbortSignal },
-  ): Promise<ImageRecord[]>;
+  ): Promise<ImportedImage[]>;
   /** The images as an OCI layout in a tar, with every manifest whose content is here. */
   exportArchive(scope: Scope, names: readonly string[]): AsyncGenerator<Uint8Array, void>;
 }

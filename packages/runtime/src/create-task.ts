@@ -13,6 +13,7 @@ import { unlessAborted } from "./deadline.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { forgetExit } from "./keep-exit.ts";
 import { LiveTask } from "./live-task.ts";
+import { unlessNoRoom } from "./no-room.ts";
 import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
 import { recordHeard } from "./record-heard.ts";
 import { recoverJournal } from "./recover-journal.ts";
@@ -68,7 +69,7 @@ export async function createTask(
   } catch (error) {
     attempt.abandoned = signal.aborted;
     await rollBack(context, attempt);
-    throw error;
+    throw unlessNoRoom(error, attempt.bundle.path);
   }
 }
 
@@ -97,8 +98,14 @@ async function makeBundle(context: Context, bundle: Bundle, spec: Parameters<typ
   }
 }
 
-const bundleError = (bundle: Bundle, cause: unknown) =>
-  unknownError(`the bundle of container ${JSON.stringify(bundle.id)} cannot be made: ${messageOf(cause)}`, { cause });
+function bundleError(bundle: Bundle, cause: unknown): unknown {
+  const { path = "" } = cause as NodeJS.ErrnoException;
+  const told = unlessNoRoom(cause, path.startsWith(bundle.work) ? bundle.work : bundle.path);
+  if (told !== cause) return told;
+  return unknownError(`the bundle of container ${JSON.stringify(bundle.id)} cannot be made: ${messageOf(cause)}`, {
+    cause,
+  });
+}
 
 /** Its checkpoint is laid out. */
 type Restoring = CreateTask & { readonly checkpoint: string };

@@ -1,10 +1,11 @@
 // Each bundle has a fifo for its shim's log, and Node has no mkfifo(3). Running mkfifo(1) for each would cost
 // a create some milliseconds, so they are made a batch ahead and moved into place.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync } from "node:fs";
+import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { internalError, type Log } from "@berth/base";
 import type { RunCommand } from "./launcher.ts";
+import { noRoom } from "./no-room.ts";
 
 const BATCH = 32;
 /** A new batch is made when this many are left. */
@@ -13,7 +14,7 @@ const LOW = 8;
 export interface FifoPool {
   /** Puts a fifo of mode 0700 at the path, which is on the pool's file system. */
   place(path: string): Promise<void>;
-  /** Resolves when no batch is being made. */
+  /** Resolves when no batch is being made, and those that are left are removed. */
   close(): Promise<void>;
 }
 
@@ -33,7 +34,9 @@ export function openFifoPool(directory: string, run: RunCommand, log: Log): Fifo
     const prefix = randomBytes(6).toString("hex");
     const paths = Array.from({ length: BATCH }, (_, at) => join(directory, `${prefix}-${at}`));
     const result = await run({ file: "mkfifo", args: ["-m", "0700", "--", ...paths], timeoutMs: 10_000 });
-    if (result.status !== 0) throw internalError(`mkfifo failed in ${directory}: ${result.stderr.toString().trim()}`);
+    const said = result.stderr.toString().trim();
+    if (/no space left|quota exceeded/i.test(said)) throw noRoom(directory);
+    if (result.status !== 0) throw internalError(`mkfifo failed in ${directory}: ${said}`);
     ready.push(...paths);
   };
   const fillAhead = () => {
@@ -50,6 +53,7 @@ export function openFifoPool(directory: string, run: RunCommand, log: Log): Fifo
     },
     async close() {
       await filling?.catch(() => undefined);
+      for (const path of ready.splice(0)) rmSync(path, { force: true });
     },
   };
 }

@@ -1,6 +1,15 @@
 // Our own record in each bundle, written before a shim is launched. Whatever happens to us afterwards, who
 // comes next knows from it what may be running and how far it had come.
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Instant, instantOfMs } from "@berth/base";
 import type { Attended } from "./attendance.ts";
@@ -32,16 +41,36 @@ export interface Journal {
 
 const FILE = "berth.json";
 
-/** Replaces the journal at once: a reader sees the old or the new one. The directory is a tmpfs, so no fsync. */
+/**
+ * Replaces the journal at once: a reader sees the old or the new one. The directory is a tmpfs, so no fsync. What the next
+ * one is written to is there already, so that an exit can be noted when the disk is full.
+ */
 export function writeJournal(bundle: string, journal: Journal): void {
-  const temporary = join(bundle, `.${FILE}`);
-  writeFileSync(
-    temporary,
-    JSON.stringify(journal, (_, value) => (typeof value === "bigint" ? String(value) : value)),
-    { mode: 0o600 },
-  );
-  renameSync(temporary, join(bundle, FILE));
+  const next = join(bundle, `.${FILE}`);
+  const text = JSON.stringify(journal, (_, value) => (typeof value === "bigint" ? String(value) : value));
+  // Not cut first, which would give its blocks back.
+  const fd = openSync(next, constants.O_WRONLY | constants.O_CREAT, 0o600);
+  try {
+    const bytes = Buffer.from(text);
+    for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done, done);
+    ftruncateSync(fd, bytes.length);
+  } finally {
+    closeSync(fd);
+  }
+  renameSync(next, join(bundle, FILE));
+  keepRoom(next, text.length);
 }
+
+/** The blocks are those of the journal that was just replaced; where they are gone, the next one may find none. */
+function keepRoom(path: string, bytes: number): void {
+  try {
+    writeFileSync(path, Buffer.alloc(bytes), { mode: 0o600 });
+  } catch (error) {
+    if (!isFull(error)) throw error;
+  }
+}
+
+const isFull = (error: unknown): boolean => ["ENOSPC", "EDQUOT"].includes((error as NodeJS.ErrnoException).code ?? "");
 
 /**
  * The journal of a bundle, or null where there is none (containerd made the bundle, or we died before it) or one that was

@@ -80,6 +80,7 @@ describe("create", () => {
     assert.equal(task.pid, shim.pid);
     assert.equal(task.bundle, join(host.state, "io.containerd.runtime.v2.task", NS, "web"));
     assert.deepEqual(readdirSync(task.bundle).sort(), [
+      ".berth.json",
       "berth.json",
       "bootstrap.json",
       "log",

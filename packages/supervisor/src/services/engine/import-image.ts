@@ -22,8 +22,7 @@ export async function importImage(
     snapshotter: head.snapshotter || defaults.snapshotter,
     signal: call.signal,
   });
-  for (const { name, labels, createdAt, updatedAt } of records) {
-    const isNew = createdAt === updatedAt;
+  for (const { name, labels, isNew } of records) {
     const [topic, type] = isNew ? [topics.imageCreate, ImageCreate] : [topics.imageUpdate, ImageUpdate];
     announce(runtime.events, call.namespace, topic, type, { name, labels });
   }
