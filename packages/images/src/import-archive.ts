@@ -119,9 +119,13 @@ function named(targets: readonly NamedTarget[], name: string): NamedTarget[] {
 interface Walk {
   readonly store: Store;
   readonly scope: Scope;
-  readonly contents: ArchiveContents;
+  readonly contents: Pick<ArchiveContents, "keep">;
   readonly seen: Set<string>;
 }
+
+/** Labels what the content store has of a target, as the import that brought it did. */
+export const labelChildren = (store: Store, scope: Scope, target: Descriptor): Promise<void> =>
+  keepWithLabels({ store, scope, contents: { async keep() {} }, seen: new Set() }, target, 0);
 
 /**
  * Stores what a target refers to, and labels it with that, as containerd's client does: the collector follows these

@@ -22,9 +22,14 @@ export interface Bundle {
 
 const FOLDER = "io.containerd.runtime.v2.task";
 
+export const layoutOf = (state: string, root: string): Layout => ({
+  state: join(state, FOLDER),
+  root: join(root, FOLDER),
+});
+
 /** Makes the directories that bundles are below. */
 export function openLayout(state: string, root: string): Layout {
-  const layout = { state: join(state, FOLDER), root: join(root, FOLDER) };
+  const layout = layoutOf(state, root);
   for (const directory of [layout.state, layout.root]) mkdirSync(directory, { recursive: true, mode: 0o711 });
   return layout;
 }

@@ -1,3 +1,4 @@
+export { type BundledContainer, bundledContainers } from "./bundled-containers.ts";
 export { isFifoDirectory } from "./client-fifos.ts";
 export type { DrainCommand } from "./drain.ts";
 export { createExchange, type ExchangeOptions } from "./exchange.ts";

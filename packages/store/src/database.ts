@@ -26,6 +26,8 @@ export interface Database {
   transaction<T>(change: () => T, effect?: Effect): T;
   /** Called once the outermost transaction is durable; at once outside of one; never where it is rolled back. */
   afterCommit(then: () => void): void;
+  /** Tells the key of each row that is inserted, changed or deleted, inside the transaction, which may still fail. */
+  observe(table: string, key: readonly string[], told: (key: (string | number | bigint)[]) => void): void;
   /** From now on `stamp` is called in each outermost transaction that changes anything, `committed` once it is durable. */
   witness(witness: Witness): void;
   found(): FoundDatabase;
@@ -202,6 +204,22 @@ export function openDatabase(path: string, root: string): Database {
     afterCommit(then) {
       if (depth === 0) then();
       else waiting.push(then);
+    },
+    observe(table, key, told) {
+      const name = `changed_${table}`;
+      db.function(name, { varargs: true }, (...values) => {
+        told(values as (string | number | bigint)[]);
+        return null;
+      });
+      // Of this connection alone, and nowhere on the disk.
+      for (const [event, row] of [
+        ["INSERT", "NEW"],
+        ["UPDATE", "NEW"],
+        ["DELETE", "OLD"],
+      ])
+        db.exec(
+          `CREATE TEMP TRIGGER ${name}_${event} AFTER ${event} ON ${table} BEGIN SELECT ${name}(${key.map((column) => `${row}.${column}`).join(", ")}); END`,
+        );
     },
     witness(one) {
       witness = one;

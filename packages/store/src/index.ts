@@ -1,5 +1,7 @@
 export { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 export { openStore, type SharingPolicy, type StoreOptions } from "./open-store.ts";
+export { listQuarantine } from "./quarantine.ts";
 export { readFileInSnapshot, readLinkInSnapshot } from "./read-file.ts";
+export { recoverStore } from "./recover/recover-store.ts";
 export { inspectPlaces, type Places } from "./root/claim.ts";
 export * from "./types.ts";

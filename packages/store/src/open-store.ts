@@ -6,6 +6,7 @@ import { openBlobs } from "./content/blobs.ts";
 import { openIngests } from "./content/ingests.ts";
 import { openContentLayout } from "./content/layout.ts";
 import { contentStore } from "./content/store.ts";
+import { openCopies } from "./copies.ts";
 import type { Core } from "./core.ts";
 import type { Database } from "./database.ts";
 import { exitStore } from "./exits.ts";
@@ -82,6 +83,8 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   const quarantine = openQuarantine({ root, keepMs: quarantineMs, clock, log });
   const core: Core = { db, clock, log, root, boot, session, sharingPolicy, removals, quarantine, changed };
 
+  const copies = openCopies(core);
+
   const layout = openContentLayout(root);
   const contentTrash = openTrash(layout.trash, core);
   const blobs = openBlobs(core, layout, contentTrash);
@@ -107,12 +110,16 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   };
   const collecting = startCollector({ ...defaultGcSchedule, ...gc }, log, collect, emptied);
   collector = collecting;
+  const catchingUp = copies.catchUp();
+  catchingUp.catch((err: unknown) => log.error("copies of records could not be brought up to date", { err }));
 
   let closed: Promise<void> | null = null;
   const close = (): Promise<void> => {
     closed ??= (async () => {
       await collecting[Symbol.asyncDispose]();
       await emptied();
+      await copies[Symbol.asyncDispose]();
+      await catchingUp.catch(() => {}); // told above
       session.end();
       claimed.close();
     })();

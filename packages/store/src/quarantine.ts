@@ -26,14 +26,14 @@ export interface Quarantine {
 export function openQuarantine(options: { root: string; keepMs: number; clock: Clock; log: Log }): Quarantine {
   const { root, keepMs, clock, log } = options;
   const top = join(root, QUARANTINE);
-  const now = () => Number(clock.now() / 1_000_000n);
+  const now = () => milliseconds(clock);
   let batch = "";
   const counts = new Map<string, number>();
   const running = new Set<Promise<void>>();
   let stuck = 0;
   return {
     take(area, path, name) {
-      if (batch === "") batch = join(top, nameOf(new Date(now())));
+      if (batch === "") batch = join(top, nameOfBatch(clock));
       const folder = join(batch, area);
       try {
         mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -72,7 +72,11 @@ export function openQuarantine(options: { root: string; keepMs: number; clock: C
   };
 }
 
-/** What was put aside, oldest first. */
+/** What starts on this root have put aside: a directory each, oldest first. */
+export const listQuarantine = (root: string): { path: string; since: Date }[] =>
+  batchesIn(join(root, QUARANTINE)).map(({ name, since }) => ({ path: join(root, QUARANTINE, name), since }));
+
+/** The same by name, in the directory of them all. */
 export function batchesIn(top: string): { name: string; since: Date }[] {
   let names: string[];
   try {
@@ -87,8 +91,10 @@ export function batchesIn(top: string): { name: string; since: Date }[] {
     .sort((a, b) => a.since.getTime() - b.since.getTime());
 }
 
+const milliseconds = (clock: Clock): number => Number(clock.now() / 1_000_000n);
+
 /** `20261126T142846.123Z` */
-const nameOf = (time: Date): string => time.toISOString().replace(/[-:]/g, "");
+export const nameOfBatch = (clock: Clock): string => new Date(milliseconds(clock)).toISOString().replace(/[-:]/g, "");
 
 function timeOf(name: string): Date | null {
   const [, year, month, day, hour, minute, rest] = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d\.\d{3}Z)$/.exec(name) ?? [];

@@ -39,6 +39,21 @@ async function main(argv: readonly string[]): Promise<void> {
       process.stdout.write(dumpConfig(config));
       return;
     }
+    case "recover": {
+      const { recover } = await import("./cli/recover.ts");
+      const { createLog } = await import("./server/log.ts");
+      const { config } = await effectiveConfig(args);
+      const log = createLog({ level: "warn", format: "text" });
+      await recover(config, log, (sentence) => process.stdout.write(`${sentence}\n`));
+      return;
+    }
+    case "quarantine":
+    case "quarantine rm": {
+      const { quarantineList, quarantineRemove } = await import("./cli/quarantine.ts");
+      const { root } = (await effectiveConfig(args)).config.top;
+      process.stdout.write(args.command === "quarantine" ? quarantineList(root) : quarantineRemove(root));
+      return;
+    }
     case "serve": {
       const { serve } = await import("./server/serve.ts");
       await serve(await effectiveConfig(args), ownProgram());

@@ -25,8 +25,8 @@ export interface DatabaseNumbers {
   readonly commits: number;
 }
 
-const sessionFile = (database: string): string => join(dirname(database), "session");
-const commitsFile = (state: string): string => join(state, "io.berth.commits");
+export const sessionFile = (database: string): string => join(dirname(database), "session");
+export const commitsFile = (state: string): string => join(state, "io.berth.commits");
 
 /** Throws data-loss where the database is behind of what is noted beside it. */
 export function checkContinuity(path: string, state: string | null, database: DatabaseNumbers, hadLog: boolean): void {

@@ -3,6 +3,7 @@
 /** Directories of this version and of those before the marker. */
 const own = new Set([
   "io.berth.metadata.v1.sqlite",
+  "io.berth.copies.v1",
   "io.berth.engine.v1",
   "io.berth.quarantine.v1",
   "io.containerd.content.v1.content",

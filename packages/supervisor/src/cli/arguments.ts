@@ -3,15 +3,7 @@ import { invalidArgument, messageOf } from "@berth/base";
 
 /** What berthd was asked to do. Flags that were not given are null. */
 export interface Arguments {
-  readonly command:
-    | "serve"
-    | "help"
-    | "version"
-    | "config default"
-    | "config dump"
-    | "config migrate"
-    | "publish"
-    | "oci-hook";
+  readonly command: "serve" | "help" | "version" | (typeof commands)[number];
   readonly config: string | null;
   readonly address: string | null;
   readonly root: string | null;
@@ -24,7 +16,16 @@ export interface Arguments {
   readonly hook: readonly string[];
 }
 
-const commands = ["config default", "config dump", "config migrate", "publish", "oci-hook"] as const;
+const commands = [
+  "config default",
+  "config dump",
+  "config migrate",
+  "publish",
+  "oci-hook",
+  "recover",
+  "quarantine",
+  "quarantine rm",
+] as const;
 
 /** Throws invalid-argument with one sentence. Single-dash long flags are taken too, as Go programs send them. */
 export function parseArguments(argv: readonly string[]): Arguments {
@@ -88,6 +89,8 @@ usage: berthd [flags]                  serve until SIGTERM; containers go on wit
        berthd config default           print the configuration of a machine without a file
        berthd config dump              print the configuration in force
        berthd config migrate           the same, in the newest form of the file
+       berthd recover                  rebuild a database that is lost from what the disk and the tasks tell
+       berthd quarantine [rm]          list (or delete) what starts have put aside since nothing explained it
        berthd publish --topic T        publish the event on standard input (google.protobuf.Any)
        berthd oci-hook PROGRAM ARG…    run an OCI hook with its arguments filled in: {{id}} {{bundle}} {{rootfs}}
                                        {{pid}} {{status}} {{annotation "KEY"}}

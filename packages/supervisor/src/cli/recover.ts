@@ -1,0 +1,86 @@
+// `berthd recover`: rebuilds a database that is lost or too old, while containers go on, and says what it could not.
+import { isNotFound, type Log, messageOf, systemClock } from "@berth/base";
+import { relabelImage } from "@berth/images";
+import { typeUrls } from "@berth/proto";
+import { type BundledContainer, bundledContainers } from "@berth/runtime";
+import { openStore, recoverStore, type Store } from "@berth/store";
+import type { Config } from "../config/sections.ts";
+import { claimSocket } from "../server/claim-socket.ts";
+import { ttrpcAddressOf } from "./effective-config.ts";
+
+/** Nothing is collected while things are put together. */
+const NEVER = 2 ** 31 - 1;
+
+export async function recover(config: Config, log: Log, tell: (sentence: string) => void): Promise<void> {
+  const { root, state } = config.top;
+  const addresses = [config.grpc.address, ttrpcAddressOf(config)];
+  // One that has lost its database under itself is not found by the lock on it.
+  for (const address of addresses) await claimSocket(address);
+  const places = { root, state, others: addresses };
+  await recoverStore(places, { clock: systemClock, log, tell });
+  const gc = { startupDelayMs: NEVER, mutationThreshold: 0, deletionThreshold: 0 };
+  await using store = await openStore({ ...places, clock: systemClock, log, gc });
+  await relabelImages(store, tell);
+  rebuildContainers(store, bundledContainers(state, root), config, tell);
+  tell(
+    "not kept anywhere but in the database: leases, ingests, the labels of blobs (those that images need were made again), and whose a blob without an image was (each namespace has it for a week)",
+  );
+  tell("start berthd now: it finds the containers that run");
+}
+
+async function relabelImages(store: Store, tell: (sentence: string) => void): Promise<void> {
+  for (const { name: namespace } of store.namespaces.list()) {
+    for (const { name } of store.images.list({ namespace, lease: "" }, [])) {
+      try {
+        await relabelImage(store, { namespace, lease: "" }, name);
+      } catch (error) {
+        tell(`image ${name} in namespace ${namespace} is not whole (${messageOf(error)}): import or pull it again`);
+      }
+    }
+  }
+}
+
+/** Records for tasks whose container has none, from what their bundles have of it. */
+function rebuildContainers(
+  store: Store,
+  bundles: readonly BundledContainer[],
+  { engine }: Config,
+  tell: (sentence: string) => void,
+): void {
+  let added = 0;
+  for (const { namespace, id, spec } of bundles) {
+    const scope = { namespace, lease: "" };
+    if (unlessMissing(() => store.containers.get(scope, id)) !== null) continue;
+    const snapshotter = store.snapshotters.find(
+      (name) => unlessMissing(() => store.snapshotter(name).stat(scope, id)) !== null,
+    );
+    try {
+      store.containers.create(scope, {
+        id,
+        labels: {},
+        image: "",
+        runtime: { name: engine.defaultRuntime, options: null },
+        spec: spec === null ? null : { typeUrl: typeUrls.spec, value: spec },
+        snapshotter: snapshotter ?? "",
+        snapshotKey: snapshotter === undefined ? "" : id,
+        extensions: {},
+        sandbox: "",
+      });
+      added++;
+      if (spec === null) tell(`container ${id} in namespace ${namespace} has lost its spec`);
+    } catch (error) {
+      tell(`not rebuilt: container ${id} in namespace ${namespace} (${messageOf(error)})`);
+    }
+  }
+  if (added > 0)
+    tell(`${added} containers rebuilt from their bundles, without labels, the name of their image and runtime options`);
+}
+
+function unlessMissing<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch (error) {
+    if (isNotFound(error)) return null;
+    throw error;
+  }
+}
