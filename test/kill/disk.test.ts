@@ -288,8 +288,13 @@ async function endAll(dir: string): Promise<void> {
   const inits = bundlesBelow(state).map((bundle) =>
     pidIn(join(state, "io.containerd.runtime.v2.task", bundle, "init.pid")),
   );
-  for (const pid of [...processesNaming(`${dir}/`).map((one) => one.pid), ...inits]) end(pid);
-  while (processesNaming(`${dir}/`).length > 0) await new Promise((done) => setTimeout(done, 10));
+  // An init that runc is just making has no file yet, and a command line that names nobody: its environment does.
+  const left = () => [...processesNaming(`${dir}/`), ...processesNaming(`=${dir}/`, "environ")].map((one) => one.pid);
+  for (const pid of [...left(), ...inits]) end(pid);
+  for (let pids = left(); pids.length > 0; pids = left()) {
+    for (const pid of pids) end(pid);
+    await new Promise((done) => setTimeout(done, 10));
+  }
   // A mount that a process which is just going still holds cannot be taken away at once.
   for (const point of mountsBelow(state).reverse()) execFileSync("umount", ["-l", point]);
 }

@@ -20,9 +20,11 @@ export const eventOrder = area("events", [
   }),
   scenario("their fields", async (w) => {
     const { streams } = w.io();
-    const box = await w.box(["sh", "-c", "sleep 0.3; exit 7"]);
+    const box = await w.box(["sh", "-c", "trap 'exit 7' TERM; while :; do sleep 0.05; done"]);
     const pid = await box.up(streams);
     const execPid = await box.execUp("e", ["sh", "-c", "exit 3"]);
+    await w.events.until(box.id, "exit e");
+    await box.kill(15);
     assert.equal(await box.wait(), 7);
     await box.delete();
     const at = async (what: string) => (await w.events.until(box.id, what)).event;

@@ -2,15 +2,18 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Live processes (not zombies) whose command line or environment-independent cwd names the text. */
-export function processesNaming(text: string): { pid: number; command: string }[] {
+/** Live processes (not zombies) whose command line, or environment, names the text. */
+export function processesNaming(
+  text: string,
+  where: "cmdline" | "environ" = "cmdline",
+): { pid: number; command: string }[] {
   const found: { pid: number; command: string }[] = [];
   for (const name of readdirSync("/proc")) {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === process.pid) continue;
     try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      // A zombie has an empty command line.
+      const command = readFileSync(`/proc/${pid}/${where}`, "utf8").replaceAll("\0", " ").trim();
+      // A zombie has neither.
       if (command.includes(text)) found.push({ pid, command });
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;

@@ -29,7 +29,10 @@ export interface Harness extends AsyncDisposable {
 
 export async function startHarness(): Promise<Harness> {
   const root = await mkdtemp(join(tmpdir(), "berth-services-"));
-  const store = await openStore({ root, clock: systemClock, log: silent, gc: { startupDelayMs: 3_600_000 } });
+  // Collected only where a test asks: what it has put in without an image or a lease is garbage, and collections that
+  // may take a ten millionth of the time are hours apart.
+  const gc = { startupDelayMs: 3_600_000, pauseThreshold: 1e-7 };
+  const store = await openStore({ root, clock: systemClock, log: silent, gc });
   const runtime = fakeRuntime();
   const stopping = new AbortController();
   const ownShim = join(root, "containerd-shim-berth-v2");
