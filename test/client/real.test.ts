@@ -394,7 +394,8 @@ describe("on a terminal", () => {
       return shell.screen().includes("40 100");
     }, "the new size is seen");
     await shell.expect("40 100");
-    shell.type("echo go''es; sleep 60\r");
+    // What says so is in the foreground already; the shell itself may be between two commands, where ctrl-c is lost.
+    shell.type("sh -c \"echo go''es; exec sleep 60\"\r");
     await shell.expect("goes");
     shell.type("\x03echo after $?\r"); // ctrl-c interrupts what runs in the container, not the client
     await shell.expect("after 130");

@@ -1,6 +1,6 @@
 // Archives into a real store through the real berth-unpack: what is good becomes an image, what is not leaves nothing.
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
@@ -47,6 +47,32 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
       assert.equal(place.store.leases.list("default", []).length, 0);
       const [top] = place.store.snapshotter("native").directories(scope, image.chainId);
       assert.match(readFileSync(join(top ?? "", "etc/passwd"), "utf8"), /^root:/);
+    });
+
+  for (const format of ["oci", "docker"] as const)
+    it(`the same archive of ${format} again mends what has been cut short or changed`, async () => {
+      await using place = await openPlace();
+      const { content } = place.store;
+      await place.import(archiveOf({ format }));
+      await place.store.collector.collect();
+      const before = place.held();
+      const digests = content.list(scope, []).map(({ digest }) => digest);
+      for (const [index, digest] of digests.entries()) {
+        const path = await content.path(scope, digest);
+        const bytes = readFileSync(path);
+        chmodSync(path, 0o600);
+        if (index === 0) truncateSync(path, bytes.length - 1);
+        else
+          writeFileSync(
+            path,
+            bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 1 : byte)),
+          );
+        assert.notEqual(await content.damage(digest), null);
+      }
+      await place.import(archiveOf({ format }));
+      for (const digest of digests) assert.equal(await content.damage(digest), null);
+      await place.store.collector.collect();
+      assert.deepEqual(place.held(), before);
     });
 
   it("the same archive twice changes nothing", async () => {

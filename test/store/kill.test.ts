@@ -61,10 +61,10 @@ function isThere(store: Store, kind: string, id: string): boolean {
   }
 }
 
-function checkDisk(store: Store, root: string): void {
+async function checkDisk(store: Store, root: string): Promise<void> {
   const content = store.content.list(scope, []);
   for (const { digest, size } of content) {
-    const bytes = readFileSync(store.content.path(scope, digest));
+    const bytes = readFileSync(await store.content.path(scope, digest));
     assert.equal(bytes.length, size);
     assert.equal(`sha256:${createHash("sha256").update(bytes).digest("hex")}`, digest);
   }
@@ -106,7 +106,7 @@ test(`a store that is killed ${KILLS} times has what it acknowledged and nothing
         }
       }
       await store.collector.collect();
-      checkDisk(store, root);
+      await checkDisk(store, root);
     }
   } finally {
     rmSync(root, { recursive: true, force: true });

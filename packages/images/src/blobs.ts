@@ -5,8 +5,8 @@ import type { ContentInfo, Scope, Store } from "@berth/store";
 const noLabels: Labels = {};
 
 /**
- * Writes a blob from a stream. With `expected` its digest must be that, and what is there already is not read again.
- * `name` says in errors what the bytes were called.
+ * Writes a blob from a stream. With `expected` its digest must be that, and a blob that is there and whole is not written
+ * again; one that is damaged is replaced, for all that have it. `name` says in errors what the bytes were called.
  */
 export async function writeBlob(
   { content, leases }: Store,
@@ -16,8 +16,9 @@ export async function writeBlob(
   const { ref, name, size, expected, body } = options;
   const keep = (digest: string): void =>
     leases.addResource(scope.namespace, scope.lease, { id: digest, type: "content" });
+  const isDamaged = expected !== "" && (await content.damage(expected)) !== null;
   try {
-    await using writer = await content.writer(scope, { ref, total: size, expected });
+    await using writer = await content.writer(scope, { ref, total: size, expected: isDamaged ? "" : expected });
     await writer.truncate(0);
     for await (const chunk of body) await writer.write(chunk);
     const digest = writer.digest();

@@ -40,7 +40,7 @@ export function openDiffer({ store, unpackPath, stateDir, log }: DifferOptions):
         throw unimplemented(
           `layer ${layer.digest} has media type ${JSON.stringify(layer.mediaType)}, which is not supported`,
         );
-      const blob = store.content.path(scope, layer.digest);
+      const blob = await store.content.path(scope, layer.digest);
       const job = { blob, name: layer.digest, mounts, mountPoint };
       const answer = await runUnpack({ program: unpackPath, command: "apply", job, signal, onOutput: null });
       const ignored = Array.isArray(answer.ignored) ? answer.ignored : [];

@@ -157,13 +157,17 @@ export interface ContentReader {
 }
 
 export interface ContentStore {
+  /** not-found also for a blob whose file has not its size any more: it is forgotten, to be fetched again. */
   info(scope: Scope, digest: string): ContentInfo;
   list(scope: Scope, filters: Filters): ContentInfo[];
   update(scope: Scope, info: { digest: string; labels: Labels }, paths: FieldPaths): ContentInfo;
   delete(scope: Scope, digest: string): void;
+  /** data-loss once for a blob that is cut short, or that a power cut has torn; it is forgotten then. */
   reader(scope: Scope, digest: string): Promise<ContentReader>;
-  /** Where the blob is; for a program that reads it itself. Not to be written. */
-  path(scope: Scope, digest: string): string;
+  /** Where the blob is; for a program that reads it itself. Not to be written. data-loss as with `reader`. */
+  path(scope: Scope, digest: string): Promise<string>;
+  /** Reads the whole blob: what is wrong with it, null if nothing is or no namespace has it. Changes nothing. */
+  damage(digest: string): Promise<string | null>;
   /** already-exists where `expected` is present in the namespace; unavailable while another writer has the ref. */
   writer(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
   status(scope: Scope, ref: string): IngestStatus;

@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +22,7 @@ const other = { namespace: "other", lease: "" };
 it("a blob is a read-only file named by its digest", async () => {
   await using temporary = await temporaryStore();
   const digest = await put(temporary.store, "hello");
-  const path = temporary.store.content.path(scope, digest);
+  const path = await temporary.store.content.path(scope, digest);
   assert.equal(path, join(temporary.root, "io.containerd.content.v1.content/blobs/sha256", digest.slice(7)));
   assert.equal(readFileSync(path, "utf8"), "hello");
   assert.equal(statSync(path).mode & 0o777, 0o444);
@@ -85,7 +86,7 @@ it("two writers of the same bytes make one blob; the second learns that it is th
   for (const writer of [one, two]) await writer.write(Buffer.from("same"));
   const both = await Promise.allSettled([one, two].map((w) => w.commit({ size: 4, expected: "", labels: {} })));
   assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
-  assert.equal(readFileSync(content.path(scope, digestOf("same")), "utf8"), "same");
+  assert.equal(readFileSync(await content.path(scope, digestOf("same")), "utf8"), "same");
   assert.deepEqual(content.listStatuses(scope, []), []);
 });
 
@@ -94,7 +95,7 @@ it("namespaces share the file of a blob, and it goes with the last of them", asy
   const { content, collector } = temporary.store;
   const digest = await put(temporary.store, "shared");
   await fails(() => content.writer(other, { ref: "r", total: 0, expected: digest }), "already-exists", digest);
-  const path = content.path(other, digest);
+  const path = await content.path(other, digest);
   content.delete(scope, digest);
   content.update(other, { digest, labels: { "containerd.io/gc.root": "x" } }, []);
   await collector.collect();
@@ -118,7 +119,7 @@ it("after an unclean boot a damaged blob is reported once and can be fetched aga
   await using temporary = await temporaryStore();
   const digest = await put(temporary.store, "precious");
   const good = await put(temporary.store, "good");
-  const path = temporary.store.content.path(scope, digest);
+  const path = await temporary.store.content.path(scope, digest);
   await temporary.store.close();
   // As if the machine had gone down: another boot, not closed, and a torn file.
   const db = new DatabaseSync(join(temporary.root, "io.berth.metadata.v1.sqlite/meta.db"));
@@ -130,15 +131,55 @@ it("after an unclean boot a damaged blob is reported once and can be fetched aga
   const store = await temporary.reopen();
   await fails(() => store.content.reader(scope, digest), "data-loss", "damaged");
   await fails(() => store.content.info(scope, digest), "not-found");
-  assert.equal(readFileSync(store.content.path(scope, good), "utf8"), "good");
+  assert.equal(readFileSync(await store.content.path(scope, good), "utf8"), "good");
   assert.equal(await put(store, "precious"), digest);
-  assert.equal(readFileSync(store.content.path(scope, digest), "utf8"), "precious");
+  assert.equal(readFileSync(await store.content.path(scope, digest), "utf8"), "precious");
+});
+
+it("a blob that is cut short is not told of, and can be fetched again", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const [asked, expected, read] = [
+    await put(temporary.store, "asked for"),
+    await put(temporary.store, "expected"),
+    await put(temporary.store, "read"),
+  ];
+  for (const digest of [asked, expected, read]) truncateSync(await content.path(scope, digest), 3);
+  await fails(() => content.info(scope, asked), "not-found", "it has 3 bytes instead of 9");
+  await fails(() => content.reader(scope, read), "data-loss", "it has 3 bytes instead of 4");
+  assert.equal(await put(temporary.store, "asked for"), asked);
+  assert.equal(readFileSync(await content.path(scope, asked), "utf8"), "asked for");
+  // A writer that names what it is to write is not told that nothing need be sent.
+  const writer = await content.writer(scope, { ref: "again", total: 8, expected });
+  await writer.write(Buffer.from("expected"));
+  await writer.commit({ size: 8, expected, labels: {} });
+  assert.equal(readFileSync(await content.path(scope, expected), "utf8"), "expected");
+});
+
+it("bytes that come again take the place of a blob whose own have changed, for every namespace", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const digest = await put(temporary.store, "precious");
+  await fails(() => content.writer(other, { ref: "r", total: 0, expected: digest }), "already-exists");
+  assert.equal(await content.damage(digest), null);
+  const path = await content.path(scope, digest);
+  chmodSync(path, 0o600);
+  writeFileSync(path, "preciouz");
+  assert.equal(await content.damage(digest), "its bytes have changed");
+  const writer = await content.writer(scope, { ref: "again", total: 0, expected: "" });
+  await writer.write(Buffer.from("precious"));
+  await fails(() => writer.commit({ size: 8, expected: digest, labels: {} }), "already-exists");
+  assert.equal(await content.damage(digest), null);
+  assert.equal(readFileSync(await content.path(other, digest), "utf8"), "precious");
+  assert.deepEqual(content.listStatuses(scope, []), []);
+  const store = await temporary.reopen();
+  assert.equal(readFileSync(await store.content.path(scope, digest), "utf8"), "precious");
 });
 
 it("a blob whose file has vanished is reported once and can be fetched again", async () => {
   await using temporary = await temporaryStore();
   const digest = await put(temporary.store, "gone");
-  rmSync(temporary.store.content.path(scope, digest));
+  rmSync(await temporary.store.content.path(scope, digest));
   await fails(() => temporary.store.content.reader(scope, digest), "data-loss");
   assert.equal(await put(temporary.store, "gone"), digest);
 });
@@ -174,7 +215,7 @@ it("a removal that a crash cut off is finished by the next start, and is no surp
   await using temporary = await temporaryStore({ log });
   const { content, collector } = temporary.store;
   const digest = await put(temporary.store, "to go");
-  const path = content.path(scope, digest);
+  const path = await content.path(scope, digest);
   const kept = `${path}.kept`;
   linkSync(path, kept);
   content.delete(scope, digest);

@@ -145,7 +145,7 @@ it("what the disk does not allow is said, and left where it is", async () => {
   const at = place();
   const first = await open(at);
   const digest = await fill(first);
-  const blob = first.content.path(scope, digest);
+  const blob = await first.content.path(scope, digest);
   await first.close();
   rmSync(join(at.root, DATABASE));
   chmodSync(blob, 0o600);

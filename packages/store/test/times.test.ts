@@ -67,7 +67,7 @@ it("turns the milliseconds of an older database into nanoseconds", async () => {
     PRAGMA user_version = 1`);
   old.close();
   await using older = await temporaryStore({ root: join(temporary.root, "old") });
-  const info = older.store.content.info(scope, digestOf("x"));
-  assert.deepEqual([info.createdAt, info.updatedAt], [1_700_000_000_123_000_000n, 1_700_000_000_124_000_000n]);
+  const [info] = older.store.content.list(scope, []);
+  assert.deepEqual([info?.createdAt, info?.updatedAt], [1_700_000_000_123_000_000n, 1_700_000_000_124_000_000n]);
   assert.equal(older.store.leases.list("test", [])[0]?.createdAt, 1_700_000_000_125_000_000n);
 });

@@ -1,24 +1,30 @@
-import { createHash } from "node:crypto";
-import { closeSync, openSync, readdirSync, readSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { dataLoss, kindOf } from "@berth/base";
+import { dataLoss } from "@berth/base";
 import type { Core } from "../core.ts";
 import type { Trash } from "../trash.ts";
+import { hashFile } from "./hash-file.ts";
 import type { ContentLayout } from "./layout.ts";
 
 /** The files of blobs, shared by all namespaces, and the table of them. */
 export interface Blobs {
   /** Null where no file of this digest is there. */
   sizeOf(digest: string): number | null;
+  path(digest: string): string;
   add(digest: string, size: number): void;
   /** While held, the file is not deleted, recorded or not. */
   hold(digest: string): Disposable & { alone(): boolean };
   /** Inside a transaction: forgets blobs that no namespace has; their files go once it is durable. */
   dropUnreferenced(): void;
-  /** Path of the file; one that an unclean boot may have torn is verified first. Throws data-loss. */
-  verified(digest: string): string;
-  /** Verifies a blob that an unclean boot may have torn; a torn one is removed, so that it is absent then. */
-  heal(digest: string): void;
+  /**
+   * What is wrong with a blob's file, null if nothing is: its size, and its digest if an unclean boot may have torn it or
+   * `thoroughly`. Reads in the thread pool and hashes in pieces.
+   */
+  damage(digest: string, thoroughly: boolean): Promise<string | null>;
+  /** The same as far as it can be seen without reading. */
+  visibleDamage(digest: string): string | null;
+  /** Inside a transaction: the file was written again, and is whole. */
+  repaired(digest: string, size: number): void;
   /** The file is not there or not whole: no namespace has the blob any more, so that it can be fetched again. */
   lost(digest: string, why: string): Error;
 }
@@ -39,18 +45,23 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
     return dataLoss(`content ${digest} is damaged (${why}) and was removed: fetch it again`);
   }
 
-  function verified(digest: string): string {
-    const path = layout.blob(digest);
-    const row = db.get<{ size: number; suspect: number }>("SELECT size, suspect FROM blobs WHERE digest = ?", digest);
-    if (!row) throw lost(digest, "it has no file");
-    if (row.suspect === 1) {
-      const found = contentsOf(path);
-      if (found === null) throw lost(digest, "its file is missing");
-      if (found.size !== row.size) throw lost(digest, `it has ${found.size} bytes instead of ${row.size}`);
-      if (found.digest !== digest) throw lost(digest, "its bytes have changed");
-      db.transaction(() => db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest), "frees");
-    }
-    return path;
+  function visibleDamage(digest: string): string | null {
+    const wanted = db.get<{ size: number }>("SELECT size FROM blobs WHERE digest = ?", digest)?.size;
+    if (wanted === undefined) return "it has no file";
+    const size = statSync(layout.blob(digest), { throwIfNoEntry: false })?.size;
+    if (size === undefined) return "its file is missing";
+    return size === wanted ? null : `it has ${size} bytes instead of ${wanted}`;
+  }
+
+  async function damage(digest: string, thoroughly: boolean): Promise<string | null> {
+    const seen = visibleDamage(digest);
+    const isSuspect = db.get("SELECT 1 FROM blobs WHERE digest = ? AND suspect = 1", digest) !== null;
+    if (seen !== null || (!thoroughly && !isSuspect)) return seen;
+    const found = await hashFile(layout.blob(digest));
+    if (found === null) return "its file is missing";
+    if (found.digest !== digest) return "its bytes have changed";
+    if (isSuspect) db.transaction(() => db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest), "frees");
+    return null;
   }
 
   function putAsideUnknown(): void {
@@ -65,6 +76,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
 
   return {
     sizeOf: (digest) => db.get<{ size: number }>("SELECT size FROM blobs WHERE digest = ?", digest)?.size ?? null,
+    path: (digest) => layout.blob(digest),
     add(digest, size) {
       session.begin();
       db.run("INSERT OR IGNORE INTO blobs (digest, size, boot) VALUES (?, ?, ?)", digest, size, boot);
@@ -90,38 +102,12 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
         removals.add(layout.blob(digest), trash);
       }
     },
-    verified,
-    heal(digest) {
-      if (!db.get("SELECT 1 FROM blobs WHERE digest = ? AND suspect = 1", digest)) return;
-      try {
-        verified(digest);
-      } catch (error) {
-        if (kindOf(error) !== "data-loss") throw error;
-      }
+    damage,
+    visibleDamage,
+    repaired(digest, size) {
+      session.begin();
+      db.run("UPDATE blobs SET size = ?, suspect = 0, boot = ? WHERE digest = ?", size, boot, digest);
     },
     lost,
   };
-}
-
-// Synchronous, since `path` is; it happens once a blob, and only after the machine went down uncleanly.
-function contentsOf(path: string): { size: number; digest: string } | null {
-  let fd: number;
-  try {
-    fd = openSync(path, "r");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw error;
-  }
-  try {
-    const hash = createHash("sha256");
-    const buffer = Buffer.allocUnsafe(1 << 20);
-    let size = 0;
-    for (let read = readSync(fd, buffer); read > 0; read = readSync(fd, buffer)) {
-      hash.update(buffer.subarray(0, read));
-      size += read;
-    }
-    return { size, digest: `sha256:${hash.digest("hex")}` };
-  } finally {
-    closeSync(fd);
-  }
 }

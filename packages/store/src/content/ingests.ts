@@ -126,6 +126,13 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
       return false;
     });
 
+  /** So that it is fetched again instead of being called present. */
+  async function forgetDamaged(digest: string): Promise<void> {
+    if (blobs.sizeOf(digest) === null) return;
+    const damage = await blobs.damage(digest, false);
+    if (damage !== null && blobs.sizeOf(digest) !== null) blobs.lost(digest, damage);
+  }
+
   async function open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter> {
     const namespace = namespaceOf(scope);
     const { ref } = options;
@@ -138,7 +145,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
     writers.set(key, writer);
     let status: IngestStatus;
     try {
-      if (options.expected !== "") blobs.heal(options.expected);
+      if (options.expected !== "") await forgetDamaged(options.expected);
       if (begin(scope, options)) throw isThere(options.expected);
       status = find(namespace, ref) as IngestStatus;
       writer.file = await openIngestFile(layout.ingest(namespace, ref), status);
@@ -172,8 +179,10 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
       if (expected !== "" && expected !== digest)
         throw failedPrecondition(`unexpected commit digest ${digest}, expected ${expected}`);
       using held = blobs.hold(digest);
-      // Another namespace's file serves as well; ours is dropped with its ingest.
-      const moved = blobs.sizeOf(digest) === null && !present(namespace, digest);
+      // Another namespace's file serves as well, and ours is dropped with its ingest; a damaged one is replaced.
+      const damage = blobs.sizeOf(digest) === null ? null : await blobs.damage(digest, true);
+      live();
+      const moved = damage !== null || (blobs.sizeOf(digest) === null && !present(namespace, digest));
       let info: ContentInfo | null;
       try {
         if (moved) await file.moveTo(layout.blob(digest));
@@ -181,6 +190,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
           live();
           drop(namespace, ref);
           detachFromLease(db, scope, "ingests", ref);
+          if (damage !== null) blobs.repaired(digest, file.offset);
           if (present(namespace, digest)) {
             attachToLease(db, scope, "content", digest);
             return null;

@@ -26,12 +26,26 @@ const toInfo = (row: Row): ContentInfo => ({
 export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): ContentStore {
   const { db, clock, changed } = core;
 
-  const info: ContentStore["info"] = (scope, digest) => {
+  const recorded: ContentStore["info"] = (scope, digest) => {
     const namespace = namespaceOf(scope);
     if (!isDigest(digest)) throw invalidArgument(`"${digest}" failed validation: it is no sha256 digest`);
     const row = db.get<Row>("SELECT * FROM content WHERE namespace = ? AND digest = ?", namespace, digest);
     if (row) return toInfo(row);
     throw new BerthError("not-found", `content digest ${digest}: not found`);
+  };
+  const info: ContentStore["info"] = (scope, digest) => {
+    const found = recorded(scope, digest);
+    const damage = blobs.visibleDamage(digest);
+    if (damage === null) return found;
+    // Whoever asks before fetching is to fetch it again.
+    throw new BerthError("not-found", messageOf(blobs.lost(digest, damage)));
+  };
+  /** The path of a blob that is whole, as far as it is in doubt. Throws data-loss. */
+  const path: ContentStore["path"] = async (scope, digest) => {
+    recorded(scope, digest);
+    const damage = await blobs.damage(digest, false);
+    if (damage !== null) throw blobs.lost(digest, damage);
+    return blobs.path(digest);
   };
   const noRef = (ref: string): Error => new BerthError("not-found", `reference ${ref}: not found`);
 
@@ -44,7 +58,7 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
     },
     update: (scope, given, paths) =>
       db.transaction(() => {
-        const stored = info(scope, given.digest);
+        const stored = recorded(scope, given.digest);
         const labels = updateLabels(`content info "${given.digest}"`, stored.labels, given.labels, paths);
         const updatedAt = clock.now();
         db.run(
@@ -59,25 +73,23 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
       }),
     delete: (scope, digest) =>
       db.transaction(() => {
-        info(scope, digest);
+        recorded(scope, digest);
         db.run("DELETE FROM content WHERE namespace = ? AND digest = ?", scope.namespace, digest);
         detachFromLease(db, scope, "content", digest);
         // The file goes with the next collection, if no other namespace has the blob.
         changed("deletion");
       }, "frees"),
     async reader(scope, digest) {
-      const { size } = info(scope, digest);
+      const { size } = recorded(scope, digest);
       try {
-        return await openReader(blobs.verified(digest), size);
+        return await openReader(await path(scope, digest), size);
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === "ENOENT") throw blobs.lost(digest, "its file is missing");
         throw error;
       }
     },
-    path(scope, digest) {
-      info(scope, digest);
-      return blobs.verified(digest);
-    },
+    path,
+    damage: (digest) => (blobs.sizeOf(digest) === null ? Promise.resolve(null) : blobs.damage(digest, true)),
     async writer(scope, options) {
       namespaceOf(scope);
       if (options.ref === "") throw invalidArgument("ref must not be empty");
