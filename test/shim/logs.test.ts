@@ -101,14 +101,17 @@ describe("a container's log", { timeout: 120_000 }, () => {
   it("is one for a container and its exec: both rotate it, neither loses a line", async () => {
     await using daemon = await openDaemon();
     const stdout = logUri(daemon, 65_536, 400);
-    const shim = await daemon.start("e", { args: ["sh", "-c", "read go; seq 1000000 1100000"] });
+    const shim = await daemon.start("e", { args: ["sh", "-c", "read go; seq 1000000 1100000; read end"] });
     const stdin = daemon.fifo("in");
     await shim.create({ stdin, stdout });
     await shim.task.start({ id: "e" });
     // The exec writes to stderr, so that each is one stream, whose lines are whole.
     await shim.exec("x", ["sh", "-c", "seq 2000000 2100000 >&2"], { stdout });
-    writeFileSync(openSync(stdin, "w"), "\n");
+    const input = openSync(stdin, "w");
+    writeFileSync(input, "\n");
     assert.equal((await shim.task.wait({ id: "e", execId: "x" })).exitStatus, 0);
+    // Not before: an exec is killed with the container.
+    writeFileSync(input, "\n");
     assert.equal((await shim.task.wait({ id: "e" })).exitStatus, 0);
     await shim.task.delete({ id: "e", execId: "x" });
     await shim.task.delete({ id: "e" });
