@@ -379,6 +379,14 @@ describe("when the client goes", () => {
   });
 });
 
+it("an exec that its client deletes is no surprise to berthd", async () => {
+  await berth("run", "-d", "--name", "asked", "busybox", "sleep", "1000");
+  for (let times = 0; times < 10; times++) assert.equal((await berth("exec", "asked", "true")).code, 0);
+  assert.equal((await berth("rm", "-f", "asked")).code, 0);
+  assert.doesNotMatch(berthd.log(), /could not be deleted/);
+  await nothingLeft();
+});
+
 describe("on a terminal", () => {
   it("run -it is a shell with the terminal's size, which it follows", async () => {
     const shell = await berthOnTerminal(berthd.address, ["run", "--rm", "-it", "busybox", "sh"], {

@@ -116,6 +116,8 @@ export function attendanceOf(deps: Deps, task: LiveTask): Attendance {
       await task.deleteExec(process);
     } catch (err) {
       if (over) return;
+      // Its client has deleted it as its last act, while we looked.
+      if (isNotFound(err)) return forget(process);
       log.warn("an exec that nobody waits for could not be deleted", { ...fields, exec: process, err });
       lookLater(process, graceMs);
     }
