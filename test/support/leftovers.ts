@@ -17,7 +17,8 @@ export function processesNaming(
       if (command.includes(text)) found.push({ pid, command });
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code;
-      if (code !== "ENOENT" && code !== "ESRCH") throw error;
+      // Whose environment may not be read, such as that of an init outside of our own, is nothing that we have started.
+      if (code !== "ENOENT" && code !== "ESRCH" && !(where === "environ" && code === "EACCES")) throw error;
     }
   }
   return found;
