@@ -41,9 +41,8 @@ describe("greedy peers of berthd", () => {
     // 400 MiB were sent.
     assert.ok(memory("VmHWM") < 300 * MIB, `${memory("VmHWM")} bytes`);
     for (const socket of sockets) socket.destroy();
-    // Of 128 MiB that peers may hold; the allocator keeps what lies between blocks in use, up to 80 MiB in one run.
     await until(
-      () => memory("VmRSS") <= idle + 96 * MIB,
+      () => memory("VmRSS") <= idle + 64 * MIB,
       () => `memory goes back: ${memory("VmRSS")} bytes are kept, ${idle} were used before`,
     );
   });
