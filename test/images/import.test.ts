@@ -25,6 +25,16 @@ function archiveOf(options: Partial<Parameters<typeof writeBusyboxImage>[1]> = {
 const tar = (...members: TarEntry[]): Uint8Array => makeTar(members);
 const sha = (hex: string): string => `blobs/sha256/${hex}`;
 
+/** Changes one bit in the middle of a file. */
+function flip(path: string): void {
+  const bytes = readFileSync(path);
+  chmodSync(path, 0o600);
+  writeFileSync(
+    path,
+    bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 1 : byte)),
+  );
+}
+
 describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => {
   const good: readonly (readonly [title: string, archive: () => Uint8Array])[] = [
     ["an OCI layout", () => archiveOf()],
@@ -49,6 +59,58 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
       assert.match(readFileSync(join(top ?? "", "etc/passwd"), "utf8"), /^root:/);
     });
 
+  it("a manifest or config whose bytes have changed is not believed, and the archive mends it", async () => {
+    await using place = await openPlace();
+    await place.import(archiveOf());
+    const { manifest, configDescriptor } = await place.images.resolve(scope, NAME);
+    for (const [what, { digest }] of Object.entries({ manifest, "image config": configDescriptor })) {
+      const labels = place.store.content.info(scope, digest).labels;
+      flip(await place.store.content.path(scope, digest));
+      await place.reopen();
+      const error = await place.images.resolve(scope, NAME).catch((reason: unknown) => reason);
+      assert.equal(kindOf(error), "data-loss");
+      assert.equal(
+        messageOf(error),
+        `${what} ${digest} is damaged (its bytes have changed): import or pull the image again`,
+      );
+      await place.import(archiveOf());
+      assert.deepEqual((await place.images.resolve(scope, NAME)).manifest, manifest);
+      assert.deepEqual(place.store.content.info(scope, digest).labels, labels);
+    }
+  });
+
+  for (const compression of ["none", "gzip", "zstd"] as const)
+    it(`a layer (${compression}) whose bytes have changed is not unpacked, and the archive mends it`, async () => {
+      await using place = await openPlace();
+      await place.import(archiveOf({ compression }));
+      const image = await place.images.resolve(scope, NAME);
+      const [layer] = image.layers;
+      assert.ok(layer !== undefined);
+      flip(await place.store.content.path(scope, layer.digest));
+      const unpacked = () => place.store.snapshotter("overlayfs").list(scope, []).length;
+      const error = await place.images.unpack(scope, image, "overlayfs").catch((reason: unknown) => reason);
+      assert.equal(kindOf(error), "data-loss");
+      assert.equal(
+        messageOf(error),
+        `layer ${layer.digest} is damaged (its bytes have changed): import or pull the image again`,
+      );
+      assert.equal(unpacked(), 0);
+      assert.throws(() => place.store.content.info(scope, layer.digest), /damaged/);
+      await place.import(archiveOf({ compression }));
+      await place.images.unpack(scope, image, "overlayfs");
+      assert.equal(unpacked(), 1);
+    });
+
+  it("an image is not exported without what is damaged", async () => {
+    await using place = await openPlace();
+    await place.import(archiveOf());
+    const { layers } = await place.images.resolve(scope, NAME);
+    truncateSync(await place.store.content.path(scope, layers[0]?.digest ?? ""), 100);
+    await assert.rejects(async () => {
+      for await (const _part of place.images.exportArchive(scope, [NAME]));
+    }, /is damaged \(it has 100 bytes instead of/);
+  });
+
   for (const format of ["oci", "docker"] as const)
     it(`the same archive of ${format} again mends what has been cut short or changed`, async () => {
       await using place = await openPlace();
@@ -59,18 +121,12 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
       const digests = content.list(scope, []).map(({ digest }) => digest);
       for (const [index, digest] of digests.entries()) {
         const path = await content.path(scope, digest);
-        const bytes = readFileSync(path);
-        chmodSync(path, 0o600);
-        if (index === 0) truncateSync(path, bytes.length - 1);
-        else
-          writeFileSync(
-            path,
-            bytes.map((byte, at) => (at === bytes.length >> 1 ? byte ^ 1 : byte)),
-          );
-        assert.notEqual(await content.damage(digest), null);
+        if (index === 0) truncateSync(path, readFileSync(path).length - 1);
+        else flip(path);
+        assert.notEqual(await content.verify(digest), null);
       }
       await place.import(archiveOf({ format }));
-      for (const digest of digests) assert.equal(await content.damage(digest), null);
+      for (const digest of digests) assert.equal(await content.verify(digest), null);
       await place.store.collector.collect();
       assert.deepEqual(place.held(), before);
     });

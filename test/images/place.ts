@@ -19,6 +19,8 @@ export interface Place extends AsyncDisposable {
   readonly dir: string;
   readonly store: Store;
   readonly images: Images;
+  /** Closes the store and opens it again: nothing that was read is known any more. */
+  reopen(): Promise<void>;
   import(archive: Uint8Array, options?: ImportOptions): Promise<string[]>;
   importChunks(chunks: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<string[]>;
   /** Everything that the store holds. */
@@ -27,10 +29,13 @@ export interface Place extends AsyncDisposable {
 
 export async function openPlace(snapshotter = "native"): Promise<Place> {
   const dir = mkdtempSync("/tmp/berth-images-");
-  const store = await openStore({ root: join(dir, "root"), clock: systemClock, log: silent });
+  const open = async () => {
+    const store = await openStore({ root: join(dir, "root"), clock: systemClock, log: silent });
+    const differ = openDiffer({ store, unpackPath: program, stateDir: join(dir, "state"), log: silent });
+    return { store, images: openImages({ store, differ, log: silent }) };
+  };
+  let { store, images } = await open();
   store.namespaces.create({ name: "default", labels: {} });
-  const differ = openDiffer({ store, unpackPath: program, stateDir: join(dir, "state"), log: silent });
-  const images = openImages({ store, differ, log: silent });
   const importChunks: Place["importChunks"] = async (chunks, options = {}) => {
     const { name = "", signal = new AbortController().signal } = options;
     const made = await images.importArchive(scope, chunks, { name, snapshotter, signal });
@@ -38,8 +43,16 @@ export async function openPlace(snapshotter = "native"): Promise<Place> {
   };
   return {
     dir,
-    store,
-    images,
+    get store() {
+      return store;
+    },
+    get images() {
+      return images;
+    },
+    async reopen() {
+      await store.close();
+      ({ store, images } = await open());
+    },
     importChunks,
     import(archive, options) {
       // Odd chunks: members must not care where they are cut.

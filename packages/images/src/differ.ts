@@ -2,7 +2,8 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Descriptor, isAlreadyExists, type Log, type Mount, unimplemented } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
-import { fieldOf } from "./json.ts";
+import { damaged } from "./documents.ts";
+import { fieldOf, type JsonObject } from "./json.ts";
 import { DOCKER_LAYER, isLayer, OCI_LAYER } from "./media-types.ts";
 import { runUnpack } from "./run-unpack.ts";
 import type { Differ } from "./types.ts";
@@ -28,6 +29,12 @@ export interface DifferOptions {
   readonly log: Log;
 }
 
+/** Throws data-loss if what has failed with a layer failed because its blob is damaged, which is noted then. */
+export async function blameBlob({ content }: Store, digest: string, cause: unknown): Promise<void> {
+  const damage = await content.verify(digest);
+  if (damage !== null) throw damaged(`layer ${digest}`, damage, cause);
+}
+
 /** A differ that runs berth-unpack for every layer: untrusted bytes are handled by a confined process. */
 export function openDiffer({ store, unpackPath, stateDir, log }: DifferOptions): Differ {
   // One for all: the mounts on it are private to each process.
@@ -40,9 +47,15 @@ export function openDiffer({ store, unpackPath, stateDir, log }: DifferOptions):
         throw unimplemented(
           `layer ${layer.digest} has media type ${JSON.stringify(layer.mediaType)}, which is not supported`,
         );
-      const blob = await store.content.path(scope, layer.digest);
-      const job = { blob, name: layer.digest, mounts, mountPoint };
-      const answer = await runUnpack({ program: unpackPath, command: "apply", job, signal, onOutput: null });
+      let answer: JsonObject;
+      try {
+        const blob = await store.content.path(scope, layer.digest);
+        const job = { blob, name: layer.digest, mounts, mountPoint };
+        answer = await runUnpack({ program: unpackPath, command: "apply", job, signal, onOutput: null });
+      } catch (error) {
+        if (!signal.aborted) await blameBlob(store, layer.digest, error);
+        throw error;
+      }
       const ignored = Array.isArray(answer.ignored) ? answer.ignored : [];
       if (ignored.length > 0)
         log.warn("extended attributes of a layer were left out", { digest: layer.digest, count: ignored.length });

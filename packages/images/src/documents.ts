@@ -1,5 +1,6 @@
-import { type Descriptor, failedPrecondition, invalidArgument, isDigest, isNotFound } from "@berth/base";
-import type { Scope, Store } from "@berth/store";
+import { createHash } from "node:crypto";
+import { type Descriptor, dataLoss, failedPrecondition, invalidArgument, isDigest, isNotFound } from "@berth/base";
+import { DamagedBlob, type Scope, type Store } from "@berth/store";
 import { MAX_DOCUMENT, tooLong } from "./bounded-json.ts";
 import {
   type JsonObject,
@@ -33,8 +34,17 @@ const known = new WeakMap<Store, Map<string, JsonObject>>();
 /** The oldest is forgotten first; larger ones are read each time. */
 const MOST_KNOWN = 256;
 const LARGEST_KNOWN = 64 << 10;
+/** Bytes that are read and hashed before others get their turn. */
+const PART = 256 << 10;
 
-/** Reads a document from the content store. failed-precondition where it is missing, invalid-argument where it is too long. */
+/** What clients of berth's own API hear of a damaged blob. */
+export const damaged = (what: string, why: string, cause?: unknown): Error =>
+  dataLoss(`${what} is damaged (${why}): import or pull the image again`, { cause });
+
+/**
+ * Reads a document from the content store. failed-precondition where it is missing, data-loss where it has not its digest,
+ * invalid-argument where it is too long.
+ */
 export async function readDocument(store: Store, scope: Scope, what: string, digest: string): Promise<JsonObject> {
   const { content } = store;
   const name = `${what} ${digest}`;
@@ -46,7 +56,7 @@ export async function readDocument(store: Store, scope: Scope, what: string, dig
     known.set(store, documents);
     const before = documents.get(digest);
     if (before !== undefined) return before;
-    const document = await parseJson(await wholeBlob(store, scope, digest), name);
+    const document = await parseJson(await wholeBlob(store, scope, name, digest), name);
     if (size <= LARGEST_KNOWN) documents.set(digest, document);
     for (const oldest of documents.keys()) {
       if (documents.size <= MOST_KNOWN) break;
@@ -54,26 +64,31 @@ export async function readDocument(store: Store, scope: Scope, what: string, dig
     }
     return document;
   } catch (error) {
+    if (error instanceof DamagedBlob) throw damaged(name, error.why, error);
     if (isNotFound(error))
       throw failedPrecondition(`${name} is not in the content store: fetch the image again`, { cause: error });
     throw error;
   }
 }
 
-async function wholeBlob({ content }: Store, scope: Scope, digest: string): Promise<Uint8Array> {
+async function wholeBlob({ content }: Store, scope: Scope, name: string, digest: string): Promise<Uint8Array> {
   const reader = await content.reader(scope, digest);
+  const hash = createHash("sha256");
+  const parts: Uint8Array[] = [];
   try {
-    const parts: Uint8Array[] = [];
     for (let at = 0; at < reader.size; ) {
-      const part = await reader.read(at, reader.size - at);
+      const part = await reader.read(at, PART);
       if (part.length === 0) break;
+      hash.update(part);
       parts.push(part);
       at += part.length;
     }
-    return Buffer.concat(parts);
   } finally {
     await reader.close();
   }
+  if (`sha256:${hash.digest("hex")}` !== digest)
+    throw damaged(name, (await content.verify(digest)) ?? "its bytes have changed while they were read");
+  return Buffer.concat(parts);
 }
 
 export function parseDescriptor(value: unknown, what: string): Descriptor {

@@ -1,15 +1,8 @@
-import {
-  type Descriptor,
-  encodeTarHeader,
-  hexOf,
-  isNotFound,
-  paddedSize,
-  parseDigest,
-  type TarMember,
-} from "@berth/base";
+import { type Descriptor, encodeTarHeader, hexOf, paddedSize, parseDigest, type TarMember } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 import { parseIndex, parseManifest, readDocument } from "./documents.ts";
 import { isIndex, isManifest, OCI_INDEX } from "./media-types.ts";
+import { isRecorded } from "./resolve.ts";
 
 const CHUNK = 1 << 20;
 
@@ -53,12 +46,7 @@ async function collectDigests(store: Store, scope: Scope, target: Descriptor, in
   } else if (isIndex(target.mediaType)) {
     const entries = parseIndex(await readDocument(store, scope, "index", target.digest), `index ${target.digest}`);
     for (const { descriptor } of entries) {
-      try {
-        store.content.info(scope, descriptor.digest);
-      } catch (error) {
-        if (isNotFound(error)) continue;
-        throw error;
-      }
+      if (!isRecorded(store, scope, descriptor.digest)) continue;
       await collectDigests(store, scope, descriptor, into);
     }
   }

@@ -1,7 +1,7 @@
 import { type Descriptor, failedPrecondition, invalidArgument, isNotFound, notFound } from "@berth/base";
-import type { Scope, Store } from "@berth/store";
+import { DamagedBlob, type Scope, type Store } from "@berth/store";
 import { chainIds } from "./chain-id.ts";
-import { type Manifest, parseConfig, parseIndex, parseManifest, readDocument } from "./documents.ts";
+import { damaged, type Manifest, parseConfig, parseIndex, parseManifest, readDocument } from "./documents.ts";
 import { isImageManifest, isIndex, isManifest } from "./media-types.ts";
 import { type Platform, rank, runnable } from "./platform.ts";
 import type { ImageConfig } from "./types.ts";
@@ -127,19 +127,31 @@ export async function isImage(
 const readManifest = async (store: Store, scope: Scope, { digest }: Descriptor): Promise<Manifest> =>
   parseManifest(await readDocument(store, scope, "manifest", digest), `manifest ${digest}`);
 
-export function isHere({ content }: Store, scope: Scope, digest: string): boolean {
+/** Why a blob cannot be read: "damaged" with its reason, or the namespace has none. null if it can. */
+function lackOf({ content }: Store, scope: Scope, digest: string): "missing" | { damage: string } | null {
   try {
     content.info(scope, digest);
-    return true;
+    return null;
   } catch (error) {
-    if (isNotFound(error)) return false;
+    if (error instanceof DamagedBlob) return { damage: error.why };
+    if (isNotFound(error)) return "missing";
     throw error;
   }
 }
 
-/** Throws failed-precondition unless all layers are there. */
+export const isHere = (store: Store, scope: Scope, digest: string): boolean => lackOf(store, scope, digest) === null;
+
+/** Whether the namespace has the blob, be it a damaged one. */
+export const isRecorded = (store: Store, scope: Scope, digest: string): boolean =>
+  lackOf(store, scope, digest) !== "missing";
+
+/** Throws failed-precondition unless all layers are there, and data-loss if one is damaged. */
 export function checkLayers(store: Store, scope: Scope, { manifest, layers }: Resolved): void {
-  for (const layer of layers)
-    if (!isHere(store, scope, layer.digest))
-      throw failedPrecondition(`layer ${layer.digest} of manifest ${manifest.digest} is not in the content store`);
+  for (const layer of layers) {
+    const lack = lackOf(store, scope, layer.digest);
+    if (lack === null) continue;
+    const name = `layer ${layer.digest} of manifest ${manifest.digest}`;
+    if (lack !== "missing") throw damaged(name, lack.damage);
+    throw failedPrecondition(`${name} is not in the content store`);
+  }
 }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { type Descriptor, failedPrecondition, isAlreadyExists, isNotFound, type Log } from "@berth/base";
 import type { Scope, Snapshotter, Store } from "@berth/store";
 import { chainIds } from "./chain-id.ts";
-import { UNCOMPRESSED } from "./differ.ts";
+import { blameBlob, UNCOMPRESSED } from "./differ.ts";
 import type { Resolved } from "./resolve.ts";
 import type { Differ } from "./types.ts";
 
@@ -55,10 +55,13 @@ export async function unpackImage(
     let committed = false;
     try {
       const applied = await differ.apply(scope, layer, mounts, signal);
-      if (applied.digest !== diffId)
-        throw failedPrecondition(
+      if (applied.digest !== diffId) {
+        const mismatch = failedPrecondition(
           `layer ${layer.digest} has the diff id ${applied.digest}, but the image's config says ${diffId}`,
         );
+        await blameBlob(store, layer.digest, mismatch);
+        throw mismatch;
+      }
       committed = await commit(key, name, labels);
     } finally {
       if (!committed)

@@ -5,6 +5,7 @@ import { containerStore } from "./containers.ts";
 import { openBlobs } from "./content/blobs.ts";
 import { openIngests } from "./content/ingests.ts";
 import { openContentLayout } from "./content/layout.ts";
+import { contentRecords } from "./content/records.ts";
 import { contentStore } from "./content/store.ts";
 import { openCopies } from "./copies.ts";
 import type { Core } from "./core.ts";
@@ -88,7 +89,8 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   const layout = openContentLayout(root);
   const contentTrash = openTrash(layout.trash, core);
   const blobs = openBlobs(core, layout, contentTrash);
-  const ingests = openIngests(core, layout, blobs, contentTrash);
+  const records = contentRecords(core);
+  const ingests = openIngests(core, { layout, blobs, records, trash: contentTrash });
 
   const support = await overlaySupport(core);
   const layouts = [...(support.works ? [overlayLayout(root, support)] : []), nativeLayout(root)];
@@ -131,7 +133,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     containers: containerStore(core),
     exits: exitStore(core),
     images: imageStore(core),
-    content: contentStore(core, blobs, ingests),
+    content: contentStore(core, { blobs, records, ingests }),
     leases: leaseStore(core),
     unfinished: unfinishedStore(core),
     collector: collecting.api,

@@ -85,4 +85,6 @@ export const migrations: readonly string[] = [
     PRIMARY KEY (namespace, id)
   ) WITHOUT ROWID;
   `,
+  // Why nobody is given the blob's file; NULL if nothing is known against it.
+  "ALTER TABLE blobs ADD COLUMN damage TEXT;",
 ];

@@ -144,7 +144,10 @@ export interface ContentWriter extends AsyncDisposable {
   truncate(size: number): Promise<void>;
   /** sha256 of what was written so far. */
   digest(): string;
-  /** `size` 0 and `expected` "" are not checked. Mismatches are failed-precondition, a present blob already-exists. */
+  /**
+   * `size` 0 and `expected` "" are not checked. Mismatches are failed-precondition, a present blob already-exists; one that
+   * is damaged is replaced, for all that have it.
+   */
   commit(options: { size: number; expected: string; labels: Labels }): Promise<ContentInfo>;
   close(): Promise<void>;
 }
@@ -156,18 +159,30 @@ export interface ContentReader {
   close(): Promise<void>;
 }
 
+export interface VerifyOptions {
+  /** Ends the reading: its reason is thrown. */
+  readonly signal?: AbortSignal;
+  /** Told of the bytes that were read since the last call. */
+  readonly onBytes?: (count: number) => void;
+}
+
+/**
+ * A blob whose file is not what it was is marked as damaged. It keeps its records and their labels, for the collector
+ * too, but nobody is told of it or given it (DamagedBlob, which is not-found) until its bytes are written again.
+ */
 export interface ContentStore {
-  /** not-found also for a blob whose file has not its size any more: it is forgotten, to be fetched again. */
   info(scope: Scope, digest: string): ContentInfo;
   list(scope: Scope, filters: Filters): ContentInfo[];
   update(scope: Scope, info: { digest: string; labels: Labels }, paths: FieldPaths): ContentInfo;
   delete(scope: Scope, digest: string): void;
-  /** data-loss once for a blob that is cut short, or that a power cut has torn; it is forgotten then. */
   reader(scope: Scope, digest: string): Promise<ContentReader>;
-  /** Where the blob is; for a program that reads it itself. Not to be written. data-loss as with `reader`. */
+  /** Where the blob is; for a program that reads it itself. Not to be written. */
   path(scope: Scope, digest: string): Promise<string>;
-  /** Reads the whole blob: what is wrong with it, null if nothing is or no namespace has it. Changes nothing. */
-  damage(digest: string): Promise<string | null>;
+  /**
+   * Reads the whole blob: what is wrong with it, null if nothing is or no namespace has it. Marks one that is damaged, and
+   * takes the mark off one that is whole.
+   */
+  verify(digest: string, options?: VerifyOptions): Promise<string | null>;
   /** already-exists where `expected` is present in the namespace; unavailable while another writer has the ref. */
   writer(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
   status(scope: Scope, ref: string): IngestStatus;

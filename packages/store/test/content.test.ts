@@ -115,7 +115,13 @@ it("isolated namespaces have to bring the bytes, unless the holder's label says 
   await fails(() => content.writer(other, { ref: "r2", total: 0, expected: digest }), "already-exists");
 });
 
-it("after an unclean boot a damaged blob is reported once and can be fetched again", async () => {
+/** Changes the file without the store's knowing. */
+function change(path: string, bytes: string): void {
+  chmodSync(path, 0o600);
+  writeFileSync(path, bytes);
+}
+
+it("after an unclean boot a torn blob is given to nobody until it is fetched again", async () => {
   await using temporary = await temporaryStore();
   const digest = await put(temporary.store, "precious");
   const good = await put(temporary.store, "good");
@@ -126,11 +132,10 @@ it("after an unclean boot a damaged blob is reported once and can be fetched aga
   db.exec("UPDATE meta SET value = 'no' WHERE key = 'clean'; UPDATE meta SET value = 'before' WHERE key = 'boot'");
   db.exec("UPDATE blobs SET boot = 'before'");
   db.close();
-  chmodSync(path, 0o600);
-  writeFileSync(path, "precio\0\0");
+  change(path, "precio\0\0");
   const store = await temporary.reopen();
-  await fails(() => store.content.reader(scope, digest), "data-loss", "damaged");
-  await fails(() => store.content.info(scope, digest), "not-found");
+  await fails(() => store.content.reader(scope, digest), "not-found", "its bytes have changed");
+  await fails(() => store.content.info(scope, digest), "not-found", "damaged");
   assert.equal(readFileSync(await store.content.path(scope, good), "utf8"), "good");
   assert.equal(await put(store, "precious"), digest);
   assert.equal(readFileSync(await store.content.path(scope, digest), "utf8"), "precious");
@@ -146,7 +151,13 @@ it("a blob that is cut short is not told of, and can be fetched again", async ()
   ];
   for (const digest of [asked, expected, read]) truncateSync(await content.path(scope, digest), 3);
   await fails(() => content.info(scope, asked), "not-found", "it has 3 bytes instead of 9");
-  await fails(() => content.reader(scope, read), "data-loss", "it has 3 bytes instead of 4");
+  await fails(() => content.reader(scope, read), "not-found", "it has 3 bytes instead of 4");
+  await fails(() => content.update(scope, { digest: read, labels: {} }, []), "not-found", "damaged");
+  assert.deepEqual(
+    content.list(scope, []).map(({ digest }) => digest),
+    [expected],
+    "not looked at yet",
+  );
   assert.equal(await put(temporary.store, "asked for"), asked);
   assert.equal(readFileSync(await content.path(scope, asked), "utf8"), "asked for");
   // A writer that names what it is to write is not told that nothing need be sent.
@@ -156,31 +167,122 @@ it("a blob that is cut short is not told of, and can be fetched again", async ()
   assert.equal(readFileSync(await content.path(scope, expected), "utf8"), "expected");
 });
 
-it("bytes that come again take the place of a blob whose own have changed, for every namespace", async () => {
+it("a damaged blob keeps its record, labels and references, in every namespace, until its bytes come again", async () => {
+  const { log, lines } = recordingLog();
+  await using temporary = await temporaryStore({ log });
+  let { store } = temporary;
+  const child = await put(store, "child");
+  const digest = await put(store, "precious", { mine: "1", "containerd.io/gc.ref.content.0": child });
+  store.images.create(scope, {
+    name: "image",
+    labels: {},
+    target: { mediaType: "application/vnd.oci.image.manifest.v1+json", digest, size: 8, annotations: {} },
+  });
+  await fails(() => store.content.writer(other, { ref: "r", total: 0, expected: digest }), "already-exists");
+  store.content.update(other, { digest, labels: { theirs: "2", "containerd.io/gc.root": "x" } }, []);
+  const { createdAt } = store.content.info(scope, digest);
+  change(await store.content.path(scope, digest), "preciouz");
+  assert.equal(await store.content.verify(digest), "its bytes have changed");
+  assert.equal(await store.content.verify(digest), "its bytes have changed");
+  assert.equal(lines.filter(({ level }) => level === "error").length, 1, "it is told of once");
+
+  store = await temporary.reopen();
+  await store.collector.collect();
+  await fails(() => store.content.info(other, digest), "not-found", "damaged");
+  assert.equal(store.content.info(scope, child).size, 5, "what it refers to is kept");
+  const writer = await store.content.writer(scope, { ref: "again", total: 8, expected: digest });
+  await writer.write(Buffer.from("precious"));
+  const info = await writer.commit({ size: 8, expected: digest, labels: { new: "3" } });
+  const labels = { mine: "1", "containerd.io/gc.ref.content.0": child, new: "3" };
+  assert.deepEqual([info.labels, info.createdAt], [labels, createdAt]);
+  assert.deepEqual(store.content.info(scope, digest), info);
+  assert.deepEqual(store.content.info(other, digest).labels, { theirs: "2", "containerd.io/gc.root": "x" });
+  assert.equal(readFileSync(await store.content.path(other, digest), "utf8"), "precious");
+  assert.deepEqual(store.content.listStatuses(scope, []), []);
+  await store.collector.collect();
+  assert.equal(store.content.info(scope, child).size, 5);
+});
+
+it("bytes that come again take the place of a blob whose own have changed unnoticed", async () => {
   await using temporary = await temporaryStore();
   const { content } = temporary.store;
-  const digest = await put(temporary.store, "precious");
-  await fails(() => content.writer(other, { ref: "r", total: 0, expected: digest }), "already-exists");
-  assert.equal(await content.damage(digest), null);
-  const path = await content.path(scope, digest);
-  chmodSync(path, 0o600);
-  writeFileSync(path, "preciouz");
-  assert.equal(await content.damage(digest), "its bytes have changed");
+  const digest = await put(temporary.store, "precious", { kept: "1" });
+  change(await content.path(scope, digest), "preciouz");
   const writer = await content.writer(scope, { ref: "again", total: 0, expected: "" });
   await writer.write(Buffer.from("precious"));
-  await fails(() => writer.commit({ size: 8, expected: digest, labels: {} }), "already-exists");
-  assert.equal(await content.damage(digest), null);
-  assert.equal(readFileSync(await content.path(other, digest), "utf8"), "precious");
-  assert.deepEqual(content.listStatuses(scope, []), []);
+  assert.deepEqual((await writer.commit({ size: 8, expected: digest, labels: {} })).labels, { kept: "1" });
+  assert.equal(await content.verify(digest), null);
   const store = await temporary.reopen();
   assert.equal(readFileSync(await store.content.path(scope, digest), "utf8"), "precious");
 });
 
-it("a blob whose file has vanished is reported once and can be fetched again", async () => {
+it("a blob that is found whole again is given again", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const digest = await put(temporary.store, "precious");
+  const path = await content.path(scope, digest);
+  change(path, "preciouz");
+  assert.equal(await content.verify(digest), "its bytes have changed");
+  change(path, "precious");
+  await fails(() => content.info(scope, digest), "not-found", "its bytes have changed");
+  assert.equal(await content.verify(digest), null);
+  assert.equal(content.info(scope, digest).size, 8);
+});
+
+it("bytes that come while the old ones are read count", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const text = "x".repeat(3 << 20);
+  const digest = await put(temporary.store, text);
+  const path = await content.path(scope, digest);
+  change(path, "y".repeat(3 << 20));
+  let reads = 0;
+  const damage = await content.verify(digest, {
+    onBytes() {
+      if (reads++ > 0) return;
+      writeFileSync(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
+    },
+  });
+  assert.equal(damage, null);
+});
+
+it("reading a blob ends with its signal", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const digest = await put(temporary.store, "x".repeat(3 << 20));
+  const controller = new AbortController();
+  let bytes = 0;
+  const verifying = content.verify(digest, {
+    signal: controller.signal,
+    onBytes(count) {
+      bytes += count;
+      controller.abort(new Error("enough"));
+    },
+  });
+  await assert.rejects(verifying, /^Error: enough$/);
+  assert.ok(bytes < 3 << 20);
+});
+
+it("a damaged blob can be deleted, and goes with its file", async () => {
+  await using temporary = await temporaryStore();
+  const { content, collector } = temporary.store;
+  const digest = await put(temporary.store, "precious");
+  const path = await content.path(scope, digest);
+  truncateSync(path, 3);
+  await fails(() => content.info(scope, digest), "not-found", "damaged");
+  content.delete(scope, digest);
+  await collector.collect();
+  assert.ok(!existsSync(path));
+  await fails(() => content.info(scope, digest), "not-found");
+  assert.equal(await put(temporary.store, "precious"), digest);
+});
+
+it("a blob whose file has vanished can be fetched again", async () => {
   await using temporary = await temporaryStore();
   const digest = await put(temporary.store, "gone");
   rmSync(await temporary.store.content.path(scope, digest));
-  await fails(() => temporary.store.content.reader(scope, digest), "data-loss");
+  await fails(() => temporary.store.content.reader(scope, digest), "not-found", "its file is missing");
   assert.equal(await put(temporary.store, "gone"), digest);
 });
 

@@ -1,9 +1,9 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { dataLoss } from "@berth/base";
 import type { Core } from "../core.ts";
 import type { Trash } from "../trash.ts";
-import { hashFile } from "./hash-file.ts";
+import type { VerifyOptions } from "../types.ts";
+import { type HashedFile, hashFile } from "./hash-file.ts";
 import type { ContentLayout } from "./layout.ts";
 
 /** The files of blobs, shared by all namespaces, and the table of them. */
@@ -17,51 +17,83 @@ export interface Blobs {
   /** Inside a transaction: forgets blobs that no namespace has; their files go once it is durable. */
   dropUnreferenced(): void;
   /**
-   * What is wrong with a blob's file, null if nothing is: its size, and its digest if an unclean boot may have torn it or
-   * `thoroughly`. Reads in the thread pool and hashes in pieces.
+   * Why the blob must not be used, as far as it can be told without reading: it was marked, or its file has not its size
+   * and it is marked now. null if nothing is known against it.
    */
-  damage(digest: string, thoroughly: boolean): Promise<string | null>;
-  /** The same as far as it can be seen without reading. */
-  visibleDamage(digest: string): string | null;
+  seen(digest: string): string | null;
+  /** The same; reads the whole file if the machine went down while it was new. */
+  check(digest: string): Promise<string | null>;
+  /** Reads the whole file, marks a blob that is damaged, and takes the mark off one that is whole. */
+  verify(digest: string, options?: VerifyOptions): Promise<string | null>;
   /** Inside a transaction: the file was written again, and is whole. */
   repaired(digest: string, size: number): void;
-  /** The file is not there or not whole: no namespace has the blob any more, so that it can be fetched again. */
-  lost(digest: string, why: string): Error;
 }
 
+const MISSING = "its file is missing";
+
+const isStill = (path: string, file: HashedFile | null): boolean =>
+  (statSync(path, { throwIfNoEntry: false })?.ino ?? null) === (file?.inode ?? null);
+
 export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blobs {
-  const { db, log, boot, session, changed, removals, quarantine } = core;
+  const { db, log, boot, session, removals, quarantine } = core;
   const held = new Map<string, number>();
   putAsideUnknown();
 
-  function lost(digest: string, why: string): Error {
-    db.transaction(() => {
-      db.run("DELETE FROM content WHERE digest = ?", digest);
-      db.run("DELETE FROM blobs WHERE digest = ?", digest);
-      if (!held.has(digest)) removals.add(layout.blob(digest), trash);
-      changed("deletion");
-    }, "frees");
-    log.error("a blob is damaged and was removed", { digest });
-    return dataLoss(`content ${digest} is damaged (${why}) and was removed: fetch it again`);
+  interface Row {
+    size: number;
+    suspect: number;
+    damage: string | null;
+  }
+  const rowOf = (digest: string): Row | null =>
+    db.get<Row>("SELECT size, suspect, damage FROM blobs WHERE digest = ?", digest);
+
+  /** Records and labels stay, so that the bytes alone have to come again; the file stays until they do. */
+  function mark(digest: string, why: string): string {
+    db.transaction(() => db.run("UPDATE blobs SET damage = ? WHERE digest = ?", why, digest), "frees");
+    log.error("a blob is damaged, and nobody is given it until its bytes come again", { digest, err: why });
+    return why;
   }
 
-  function visibleDamage(digest: string): string | null {
-    const wanted = db.get<{ size: number }>("SELECT size FROM blobs WHERE digest = ?", digest)?.size;
-    if (wanted === undefined) return "it has no file";
+  function clear(digest: string): void {
+    db.transaction(() => db.run("UPDATE blobs SET suspect = 0, damage = NULL WHERE digest = ?", digest), "frees");
+  }
+
+  const wrongSize = (digest: string, wanted: number): string | null => {
     const size = statSync(layout.blob(digest), { throwIfNoEntry: false })?.size;
-    if (size === undefined) return "its file is missing";
+    if (size === undefined) return MISSING;
     return size === wanted ? null : `it has ${size} bytes instead of ${wanted}`;
+  };
+
+  function seen(digest: string): string | null {
+    const row = rowOf(digest);
+    if (row === null) return "it has no file";
+    if (row.damage !== null) return row.damage;
+    const wrong = wrongSize(digest, row.size);
+    return wrong === null ? null : mark(digest, wrong);
   }
 
-  async function damage(digest: string, thoroughly: boolean): Promise<string | null> {
-    const seen = visibleDamage(digest);
-    const isSuspect = db.get("SELECT 1 FROM blobs WHERE digest = ? AND suspect = 1", digest) !== null;
-    if (seen !== null || (!thoroughly && !isSuspect)) return seen;
-    const found = await hashFile(layout.blob(digest));
-    if (found === null) return "its file is missing";
-    if (found.digest !== digest) return "its bytes have changed";
-    if (isSuspect) db.transaction(() => db.run("UPDATE blobs SET suspect = 0 WHERE digest = ?", digest), "frees");
-    return null;
+  async function check(digest: string): Promise<string | null> {
+    const known = seen(digest);
+    return known !== null || rowOf(digest)?.suspect !== 1 ? known : await verify(digest);
+  }
+
+  async function verify(digest: string, options: VerifyOptions = {}): Promise<string | null> {
+    for (;;) {
+      let row = rowOf(digest);
+      if (row === null) return "it has no file";
+      let wrong = wrongSize(digest, row.size);
+      if (wrong === null) {
+        const found = await hashFile(layout.blob(digest), options);
+        row = rowOf(digest);
+        if (row === null) continue;
+        // Bytes that came meanwhile have taken the place of those that were read.
+        if (!isStill(layout.blob(digest), found)) continue;
+        wrong = found === null ? MISSING : found.digest === digest ? null : "its bytes have changed";
+      }
+      if (wrong !== null) return wrong === row.damage ? wrong : mark(digest, wrong);
+      if (row.suspect === 1 || row.damage !== null) clear(digest);
+      return null;
+    }
   }
 
   function putAsideUnknown(): void {
@@ -102,12 +134,12 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
         removals.add(layout.blob(digest), trash);
       }
     },
-    damage,
-    visibleDamage,
+    seen,
+    check,
+    verify,
     repaired(digest, size) {
       session.begin();
-      db.run("UPDATE blobs SET size = ?, suspect = 0, boot = ? WHERE digest = ?", size, boot, digest);
+      db.run("UPDATE blobs SET size = ?, suspect = 0, damage = NULL, boot = ? WHERE digest = ?", size, boot, digest);
     },
-    lost,
   };
 }

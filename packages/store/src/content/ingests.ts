@@ -9,13 +9,14 @@ import {
   unavailable,
   withoutEmpty,
 } from "@berth/base";
-import { type Core, fromLabels } from "../core.ts";
+import type { Core } from "../core.ts";
 import { attachToLease, checkLease, detachFromLease, enterNamespace, namespaceOf } from "../scope.ts";
 import type { Trash } from "../trash.ts";
 import type { ContentInfo, ContentWriter, IngestStatus, Scope } from "../types.ts";
 import type { Blobs } from "./blobs.ts";
 import { type IngestFile, openIngestFile } from "./ingest-file.ts";
 import type { ContentLayout } from "./layout.ts";
+import type { ContentRecords } from "./records.ts";
 
 /** An ingest without a lease is deleted after this long. */
 const STALE_NS = 24n * 60n * 60n * 1_000_000_000n;
@@ -45,8 +46,11 @@ export interface Ingests {
   drop(namespace: string, ref: string): boolean;
 }
 
-export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, trash: Trash): Ingests {
-  const { db, clock, changed, removals, quarantine } = core;
+export function openIngests(
+  core: Core,
+  { layout, blobs, records, trash }: { layout: ContentLayout; blobs: Blobs; records: ContentRecords; trash: Trash },
+): Ingests {
+  const { db, clock, removals, quarantine } = core;
   putAsideUnknown();
   /** Open writers by namespace and ref. */
   const writers = new Map<string, OpenWriter>();
@@ -69,23 +73,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
   const forget = (namespace: string, ref: string): boolean =>
     db.run("DELETE FROM ingests WHERE namespace = ? AND ref = ?", namespace, ref) > 0;
 
-  const insertContent = (scope: Scope, digest: string, size: number, labels: ContentInfo["labels"]): ContentInfo => {
-    const now = clock.now();
-    db.run(
-      "INSERT INTO content (namespace, digest, size, labels, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?)",
-      scope.namespace,
-      digest,
-      size,
-      fromLabels(labels),
-      now,
-      now,
-    );
-    attachToLease(db, scope, "content", digest);
-    changed("mutation");
-    return { digest, size, labels, createdAt: now, updatedAt: now };
-  };
-  const present = (namespace: string, digest: string): boolean =>
-    db.get("SELECT 1 FROM content WHERE namespace = ? AND digest = ?", namespace, digest) !== null;
+  const present = (namespace: string, digest: string): boolean => records.find(namespace, digest) !== null;
   /** Whether a blob of another namespace may be had for its name. */
   const isShared = (digest: string): boolean => {
     if (core.sharingPolicy === "shared") return true;
@@ -101,13 +89,15 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
       const { ref, total, expected } = options;
       const namespace = enterNamespace(db, scope);
       if (expected !== "") {
-        if (present(namespace, expected)) {
+        const size = blobs.sizeOf(expected);
+        // Of one that is damaged the bytes are wanted, for all that have it.
+        const isUsable = size !== null && blobs.seen(expected) === null;
+        if (isUsable && present(namespace, expected)) {
           attachToLease(db, scope, "content", expected);
           return true;
         }
-        const size = blobs.sizeOf(expected);
-        if (size !== null && (total <= 0 || total === size) && isShared(expected)) {
-          insertContent(scope, expected, size, {});
+        if (isUsable && (total <= 0 || total === size) && isShared(expected)) {
+          records.insert(scope, expected, size, {});
           return true;
         }
       }
@@ -126,13 +116,6 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
       return false;
     });
 
-  /** So that it is fetched again instead of being called present. */
-  async function forgetDamaged(digest: string): Promise<void> {
-    if (blobs.sizeOf(digest) === null) return;
-    const damage = await blobs.damage(digest, false);
-    if (damage !== null && blobs.sizeOf(digest) !== null) blobs.lost(digest, damage);
-  }
-
   async function open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter> {
     const namespace = namespaceOf(scope);
     const { ref } = options;
@@ -145,7 +128,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
     writers.set(key, writer);
     let status: IngestStatus;
     try {
-      if (options.expected !== "") await forgetDamaged(options.expected);
+      if (blobs.sizeOf(options.expected) !== null) await blobs.check(options.expected);
       if (begin(scope, options)) throw isThere(options.expected);
       status = find(namespace, ref) as IngestStatus;
       writer.file = await openIngestFile(layout.ingest(namespace, ref), status);
@@ -180,7 +163,7 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
         throw failedPrecondition(`unexpected commit digest ${digest}, expected ${expected}`);
       using held = blobs.hold(digest);
       // Another namespace's file serves as well, and ours is dropped with its ingest; a damaged one is replaced.
-      const damage = blobs.sizeOf(digest) === null ? null : await blobs.damage(digest, true);
+      const damage = blobs.sizeOf(digest) === null ? null : await blobs.verify(digest);
       live();
       const moved = damage !== null || (blobs.sizeOf(digest) === null && !present(namespace, digest));
       let info: ContentInfo | null;
@@ -191,13 +174,15 @@ export function openIngests(core: Core, layout: ContentLayout, blobs: Blobs, tra
           drop(namespace, ref);
           detachFromLease(db, scope, "ingests", ref);
           if (damage !== null) blobs.repaired(digest, file.offset);
-          if (present(namespace, digest)) {
+          const before = records.find(namespace, digest);
+          if (before !== null && damage !== null) return records.restore(scope, before, withoutEmpty(labels));
+          if (before !== null) {
             attachToLease(db, scope, "content", digest);
             return null;
           }
           enterNamespace(db, scope);
           blobs.add(digest, file.offset);
-          return insertContent(scope, digest, file.offset, withoutEmpty(labels));
+          return records.insert(scope, digest, file.offset, withoutEmpty(labels));
         });
       } catch (error) {
         // Without a record the file must not keep the name, and the ingest wants its bytes back.

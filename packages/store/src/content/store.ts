@@ -1,50 +1,37 @@
 import { BerthError, invalidArgument, isDigest, messageOf, parseFilters } from "@berth/base";
-import { type Core, fromLabels, labelField, toLabels } from "../core.ts";
+import { type Core, labelField } from "../core.ts";
 import { detachFromLease, namespaceOf } from "../scope.ts";
 import type { ContentInfo, ContentStore } from "../types.ts";
 import { updateLabels } from "../update-map.ts";
 import type { Blobs } from "./blobs.ts";
+import { DamagedBlob } from "./damaged-blob.ts";
 import type { Ingests } from "./ingests.ts";
 import { openReader } from "./reader.ts";
+import type { ContentRecords } from "./records.ts";
 
-interface Row {
-  digest: string;
-  size: number;
-  labels: string;
-  created_at: number | bigint;
-  updated_at: number | bigint;
-}
-
-const toInfo = (row: Row): ContentInfo => ({
-  digest: row.digest,
-  size: row.size,
-  labels: toLabels(row.labels),
-  createdAt: BigInt(row.created_at),
-  updatedAt: BigInt(row.updated_at),
-});
-
-export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): ContentStore {
-  const { db, clock, changed } = core;
+export function contentStore(
+  core: Core,
+  { blobs, records, ingests }: { blobs: Blobs; records: ContentRecords; ingests: Ingests },
+): ContentStore {
+  const { db, changed } = core;
 
   const recorded: ContentStore["info"] = (scope, digest) => {
     const namespace = namespaceOf(scope);
     if (!isDigest(digest)) throw invalidArgument(`"${digest}" failed validation: it is no sha256 digest`);
-    const row = db.get<Row>("SELECT * FROM content WHERE namespace = ? AND digest = ?", namespace, digest);
-    if (row) return toInfo(row);
+    const found = records.find(namespace, digest);
+    if (found) return found;
     throw new BerthError("not-found", `content digest ${digest}: not found`);
   };
   const info: ContentStore["info"] = (scope, digest) => {
     const found = recorded(scope, digest);
-    const damage = blobs.visibleDamage(digest);
-    if (damage === null) return found;
-    // Whoever asks before fetching is to fetch it again.
-    throw new BerthError("not-found", messageOf(blobs.lost(digest, damage)));
+    const damage = blobs.seen(digest);
+    if (damage !== null) throw new DamagedBlob(digest, damage);
+    return found;
   };
-  /** The path of a blob that is whole, as far as it is in doubt. Throws data-loss. */
   const path: ContentStore["path"] = async (scope, digest) => {
     recorded(scope, digest);
-    const damage = await blobs.damage(digest, false);
-    if (damage !== null) throw blobs.lost(digest, damage);
+    const damage = await blobs.check(digest);
+    if (damage !== null) throw new DamagedBlob(digest, damage);
     return blobs.path(digest);
   };
   const noRef = (ref: string): Error => new BerthError("not-found", `reference ${ref}: not found`);
@@ -53,24 +40,13 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
     info,
     list(scope, filters) {
       const matches = parseFilters(filters);
-      const rows = db.all<Row>("SELECT * FROM content WHERE namespace = ? ORDER BY digest", namespaceOf(scope));
-      return rows.map(toInfo).filter((found) => matches((path) => fieldOf(found, path)));
+      return records.list(namespaceOf(scope)).filter((found) => matches((path) => fieldOf(found, path)));
     },
-    update: (scope, given, paths) =>
-      db.transaction(() => {
-        const stored = recorded(scope, given.digest);
-        const labels = updateLabels(`content info "${given.digest}"`, stored.labels, given.labels, paths);
-        const updatedAt = clock.now();
-        db.run(
-          "UPDATE content SET labels = ?, updated_at = ? WHERE namespace = ? AND digest = ?",
-          fromLabels(labels),
-          updatedAt,
-          scope.namespace,
-          given.digest,
-        );
-        changed("mutation");
-        return { ...stored, labels, updatedAt };
-      }),
+    update(scope, given, paths) {
+      const stored = info(scope, given.digest);
+      const labels = updateLabels(`content info "${given.digest}"`, stored.labels, given.labels, paths);
+      return db.transaction(() => records.setLabels(scope, stored, labels));
+    },
     delete: (scope, digest) =>
       db.transaction(() => {
         recorded(scope, digest);
@@ -84,12 +60,12 @@ export function contentStore(core: Core, blobs: Blobs, ingests: Ingests): Conten
       try {
         return await openReader(await path(scope, digest), size);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code === "ENOENT") throw blobs.lost(digest, "its file is missing");
-        throw error;
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+        throw new DamagedBlob(digest, blobs.seen(digest) ?? "its file is missing");
       }
     },
     path,
-    damage: (digest) => (blobs.sizeOf(digest) === null ? Promise.resolve(null) : blobs.damage(digest, true)),
+    verify: async (digest, options) => (blobs.sizeOf(digest) === null ? null : await blobs.verify(digest, options)),
     async writer(scope, options) {
       namespaceOf(scope);
       if (options.ref === "") throw invalidArgument("ref must not be empty");
