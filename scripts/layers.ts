@@ -12,6 +12,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   proto: [],
   rpc: ["base", "proto"],
   ttrpc: ["base", "proto", "rpc"],
+  transport: ["base", "ttrpc"],
   grpc: ["base", "proto", "rpc"],
   host: ["base", "ttrpc"],
   shim: ["base", "proto", "rpc", "ttrpc", "host"],
@@ -19,8 +20,8 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   unpack: ["base", "proto", "host"],
   store: ["base"],
   images: ["base", "store"],
-  runtime: ["base", "proto", "rpc", "ttrpc", "store"],
-  supervisor: ["base", "proto", "rpc", "ttrpc", "grpc", "store", "images", "runtime"],
+  runtime: ["base", "proto", "rpc", "ttrpc", "transport", "store"],
+  supervisor: ["base", "proto", "rpc", "ttrpc", "grpc", "transport", "store", "images", "runtime"],
 };
 
 /** Packages whose sources use no Node built-in. */

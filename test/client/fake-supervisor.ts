@@ -13,7 +13,7 @@ import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { register, type ServiceImpl } from "@berth/rpc";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createServer } from "@berth/ttrpc";
 
 interface Stdio {

@@ -21,7 +21,7 @@ import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Health } from "@berth/proto/grpc/health/v1";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { until } from "../shim/harness.ts";
 import { startBerthd } from "../support/berthd.ts";

@@ -18,7 +18,7 @@ import { Options } from "@berth/proto/containerd/runc/v1";
 import { Task } from "@berth/proto/containerd/task/v2";
 import { Any } from "@berth/proto/google/protobuf";
 import type { Client } from "@berth/rpc";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { buildProgram, type Variant } from "../../packages/host/build.ts";
 import { alive, reader, until } from "../shim/harness.ts";

@@ -10,7 +10,7 @@ import { BootstrapParams } from "@berth/proto/containerd/runtime/bootstrap/v1";
 import { DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
 import { RuntimeInfo } from "@berth/proto/containerd/types";
 import { Any } from "@berth/proto/google/protobuf";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
 import { processesNaming } from "../support/leftovers.ts";

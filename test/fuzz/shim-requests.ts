@@ -8,7 +8,7 @@ import { BerthError } from "@berth/base";
 import { type MessageType, packAny, TaskV3, typeUrls } from "@berth/proto";
 import { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
 import { ShutdownRequest, Task } from "@berth/proto/containerd/task/v2";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { makeBundle, ociProcess, ociSpec } from "../support/bundle.ts";
 import { startEventPeer } from "./event-peer.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { type MessageType, packAny, TaskV3 } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import { Sandbox } from "@berth/proto/containerd/runtime/sandbox/v1";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { alive, until } from "../shim/harness.ts";
 import { startShim } from "./live-shim.ts";

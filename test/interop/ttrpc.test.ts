@@ -17,7 +17,7 @@ import { Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { ConnectRequest, type ConnectResponse, Task } from "@berth/proto/containerd/task/v2";
 import { Request, Response } from "@berth/proto/ttrpc";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { type ByteStream, createClient, createServer, encodeFrame, FrameDecoder, MAX_DATA } from "@berth/ttrpc";
 import { hasContainerd, startContainerd } from "../support/containerd.ts";
 import { processesNaming } from "../support/leftovers.ts";

@@ -10,7 +10,7 @@ import { ConnectRequest } from "@berth/proto/containerd/task/v2";
 import { Empty } from "@berth/proto/google/protobuf";
 import { Request, Response } from "@berth/proto/ttrpc";
 import { errorOf } from "@berth/rpc";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient, encodeFrame, FrameDecoder, FrameType, HEADER_LENGTH, MAX_DATA } from "@berth/ttrpc";
 import { makeBundle, ociProcess, ociSpec } from "../support/bundle.ts";
 import type { Daemon, Shim } from "./harness.ts";

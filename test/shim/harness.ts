@@ -21,7 +21,7 @@ import { Events } from "@berth/proto/containerd/services/events/ttrpc/v1";
 import { type CreateTaskRequest, DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
 import { Any } from "@berth/proto/google/protobuf";
 import { type Client, register } from "@berth/rpc";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient, createServer } from "@berth/ttrpc";
 import { makeBundle, makeRootfs, ociProcess, ociSpec, type SpecOptions } from "../support/bundle.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";

@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { it } from "node:test";
 import { Kind, message, service } from "@berth/proto";
 import { Empty } from "@berth/proto/google/protobuf";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { fakeRuntime } from "../fuzz/live-shim.ts";
 import { openDaemon, type Shim, until } from "./harness.ts";

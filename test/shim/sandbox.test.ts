@@ -10,7 +10,7 @@ import { Kind, message } from "@berth/proto";
 import { Sandbox } from "@berth/proto/containerd/runtime/sandbox/v1";
 import { Metrics } from "@berth/proto/io/containerd/cgroups/v1";
 import type { Client } from "@berth/rpc";
-import { nodeByteStream } from "@berth/runtime";
+import { nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 import { makeBundle, ociSpec } from "../support/bundle.ts";
 import { alive, type Daemon, openDaemon, type Shim, until } from "./harness.ts";

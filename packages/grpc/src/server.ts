@@ -8,7 +8,6 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
-import { claimSocketPath } from "./claim-socket.ts";
 import { definitionOf, MAX_MESSAGE } from "./definition.ts";
 import { installGate } from "./gate.ts";
 import { type ActiveCalls, handlerOf } from "./handlers.ts";
@@ -16,8 +15,8 @@ import { defaultLimits, type GrpcLimits, Held } from "./limits.ts";
 
 export interface GrpcServer {
   /**
-   * Listens on a unix socket (mode 0660; whoever asks has made the directory). What a dead server left at
-   * the path is removed. Throws already-exists, failed-precondition or unavailable.
+   * Listens on a unix socket (mode 0660). Whoever asks has made the path free (transport's `claimSocket`). Throws
+   * unavailable.
    */
   listen(path: string): Promise<void>;
   /** Handlers that have not returned. */
@@ -63,7 +62,6 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const targets: string[] = [];
   return {
     async listen(path) {
-      await claimSocketPath(path);
       const target = `unix:${path}`;
       await new Promise<void>((resolve, reject) => {
         server.bindAsync(target, ServerCredentials.createInsecure(), (error) => {

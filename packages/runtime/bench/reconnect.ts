@@ -9,8 +9,9 @@ import { join } from "node:path";
 import { notFound, silent, systemClock } from "@berth/base";
 import { Task } from "@berth/proto/containerd/task/v2";
 import { register, type ServiceImpl } from "@berth/rpc";
+import { nodeByteStream } from "@berth/transport";
 import { createServer } from "@berth/ttrpc";
-import { nodeByteStream, openRuntime } from "../src/index.ts";
+import { openRuntime } from "../src/index.ts";
 
 const [, , count = "300", stuck = "0", serve = ""] = process.argv;
 

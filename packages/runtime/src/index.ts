@@ -3,7 +3,6 @@ export { isFifoDirectory } from "./client-fifos.ts";
 export type { DrainCommand } from "./drain.ts";
 export { createExchange, type ExchangeOptions } from "./exchange.ts";
 export { wasKilledForMemory } from "./keep-exit.ts";
-export { nodeByteStream } from "./node-byte-stream.ts";
 export { openRuntime } from "./open-runtime.ts";
 export {
   type ContainerLookup,

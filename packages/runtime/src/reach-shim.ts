@@ -1,5 +1,6 @@
 // After a restart: whether a bundle's shim still answers, and what it says of its container.
 import type { ConnectResponse, StateResponse } from "@berth/proto/containerd/task/v2";
+import { NobodyListens } from "@berth/transport";
 import type { Bootstrap } from "./bootstrap-reply.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Context } from "./context.ts";
@@ -9,7 +10,7 @@ import type { Journal } from "./journal.ts";
 import type { Limit } from "./limit.ts";
 import { isAlive } from "./process-identity.ts";
 import { addressesIn } from "./recover-journal.ts";
-import { type ShimConnection, ShimGone } from "./shim-connection.ts";
+import type { ShimConnection } from "./shim-connection.ts";
 
 /** A shim that has not answered after this long does not keep the next one waiting. */
 const PATIENCE_MS = 50;
@@ -68,7 +69,7 @@ async function lookAt(context: Context, bundle: Bundle, journal: Journal, limit:
     try {
       connection = await dial(bootstrapOf(journal), timeouts.load);
     } catch (error) {
-      return { ...nothing, journal, error, gone: error instanceof ShimGone };
+      return { ...nothing, journal, error, gone: error instanceof NobodyListens };
     }
     const options = { namespace: bundle.namespace, timeoutMs: timeouts.load };
     const pid =

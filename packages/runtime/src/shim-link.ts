@@ -1,8 +1,9 @@
 // The way to a shim for as long as there is a shim: one connection at a time, made again when it breaks
 // (a shim that replaces itself drops its connections), until nobody answers at its address any more.
 import { type Log, messageOf, unavailable } from "@berth/base";
+import { NobodyListens } from "@berth/transport";
 import type { Bootstrap } from "./bootstrap-reply.ts";
-import { type Dial, type ShimConnection, ShimGone, type TaskClient } from "./shim-connection.ts";
+import type { Dial, ShimConnection, TaskClient } from "./shim-connection.ts";
 
 export interface ShimLink {
   readonly bootstrap: Bootstrap;
@@ -86,7 +87,7 @@ export function createShimLink(options: ShimLinkOptions): ShimLink {
       },
       (error: unknown) => {
         current = null;
-        if (error instanceof ShimGone) {
+        if (error instanceof NobodyListens) {
           giveUp();
           throw goneError();
         }

@@ -8,8 +8,9 @@ import { type Log, notFound, silent, systemClock, unknownError } from "@berth/ba
 import { TaskV3, toTimestamp } from "@berth/proto";
 import { type CreateTaskRequest, DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
 import { register, type ServiceImpl } from "@berth/rpc";
+import { nodeByteStream } from "@berth/transport";
 import { createServer } from "@berth/ttrpc";
-import { type LastExit, nodeByteStream, openRuntime, type Runtime, type Timeouts } from "../src/index.ts";
+import { type LastExit, openRuntime, type Runtime, type Timeouts } from "../src/index.ts";
 
 type Method = keyof typeof Task.methods;
 

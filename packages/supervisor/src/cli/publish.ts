@@ -1,9 +1,8 @@
-import { connect } from "node:net";
 import { invalidArgument } from "@berth/base";
 import { DecodeError } from "@berth/proto";
 import { Events } from "@berth/proto/containerd/services/events/v1";
 import { Any } from "@berth/proto/google/protobuf";
-import { nodeByteStream } from "@berth/runtime";
+import { dial, nodeByteStream } from "@berth/transport";
 import { createClient } from "@berth/ttrpc";
 
 /** Larger events are nobody's. */
@@ -18,7 +17,7 @@ export async function publish(
   input: AsyncIterable<Uint8Array>,
 ): Promise<void> {
   if (event.topic === "") throw invalidArgument("the topic is missing: use --topic");
-  const client = createClient(nodeByteStream(connect(address)));
+  const client = createClient(nodeByteStream(await dial(address, `the daemon at ${address}`, PATIENCE)));
   try {
     const { topic, namespace } = event;
     await client.service(Events).publish({ topic, event: await readAny(input) }, { namespace, timeoutMs: PATIENCE });

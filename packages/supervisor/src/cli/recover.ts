@@ -4,8 +4,8 @@ import { relabelImage } from "@berth/images";
 import { typeUrls } from "@berth/proto";
 import { type BundledContainer, bundledContainers } from "@berth/runtime";
 import { openStore, recoverStore, type Store } from "@berth/store";
+import { claimSocket } from "@berth/transport";
 import type { Config } from "../config/sections.ts";
-import { claimSocket } from "../server/claim-socket.ts";
 import { ttrpcAddressOf } from "./effective-config.ts";
 
 /** Nothing is collected while things are put together. */

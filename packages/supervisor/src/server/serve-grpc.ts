@@ -1,9 +1,8 @@
 import type { Log } from "@berth/base";
 import { createGrpcServer } from "@berth/grpc";
 import type { Registration } from "@berth/rpc";
+import { claimSocket, restrictSocket } from "@berth/transport";
 import type { Config } from "../config/sections.ts";
-import { claimSocket } from "./claim-socket.ts";
-import { restrictSocket } from "./restrict-socket.ts";
 import type { Listening } from "./serve-ttrpc.ts";
 
 // What Go's server takes for a size of 0, which containerd hands on.
