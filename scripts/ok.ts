@@ -30,6 +30,7 @@ const steps: [name: string, command: string, args: string[]][] = [
   ["types", bin("tsc"), ["--noEmit"]],
   ["lint", bin("biome"), ["check", "--error-on-warnings"]],
   ["layers", node, ["scripts/layers.ts"]],
+  ["clocks in tests", node, ["scripts/test-clocks.ts"]],
   ["generated code", node, ["scripts/generate.ts", "--check"]],
   ["sizes", node, ["scripts/sizes.ts"]],
   ["unit tests of pure packages", node, [...test, "--test-isolation=none", ...unitTestsOf(pure)]],

@@ -26,6 +26,7 @@ describe("a container's life", () => {
     const exit = await waiting;
     assert.equal(exit.exitStatus, 7);
     const exitedAt = (exit.exitedAt?.seconds ?? 0) * 1000 + (exit.exitedAt?.nanos ?? 0) / 1e6;
+    // clock: the order of three readings
     assert.ok(before <= exitedAt && exitedAt <= Date.now() + 1, `${exitedAt}`);
     await until(() => out.ended() && err.ended());
     assert.deepEqual([out.text(), err.text()], ["out\n", "err\n"]);
