@@ -2,11 +2,12 @@
 // and how they ended is known also after a restart.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 import { berthAt } from "../client/berth.ts";
 import { berthdPath } from "../support/berthd.ts";
+import { fillDisk } from "../support/fill-disk.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { startSupervisor } from "../support/supervisor.ts";
 import { worldOf } from "../support/world.ts";
@@ -33,7 +34,7 @@ it("a full state directory refuses new tasks, and keeps nobody from those that a
   await must("image", "import", archive);
   for (const name of ["exits", "stops", "stays", "goes"])
     await must("run", "-d", "--name", name, image, "sh", "-c", 'trap "exit 7" TERM; while :; do sleep 0.05; done');
-  fill(join(state, "filler"));
+  fillDisk(join(state, "filler"));
 
   const before = await worldOf(daemon, namespace);
   const { code, stderr } = await berth("run", "-d", "--rm", "--name", "new", image, "true");
@@ -46,7 +47,7 @@ it("a full state directory refuses new tasks, and keeps nobody from those that a
   await must("stop", "stops");
   await must("rm", "-f", "goes");
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
-    fill(join(state, "filler"));
+    fillDisk(join(state, "filler"));
     await daemon.end(signal);
     await daemon.restart();
     assert.deepEqual(await statuses(), { exits: "exited 7", stays: "running 0", stops: "exited 7" });
@@ -65,16 +66,3 @@ it("a full state directory refuses new tasks, and keeps nobody from those that a
     return Object.fromEntries(entries.map(({ id, status, exitStatus }) => [id, `${status} ${exitStatus ?? 0}`]));
   }
 });
-
-/** Takes every block that is free. */
-function fill(path: string): void {
-  const fd = openSync(path, "a");
-  const block = Buffer.alloc(4096, 1);
-  try {
-    for (;;) writeSync(fd, block);
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
-  } finally {
-    closeSync(fd);
-  }
-}

@@ -25,6 +25,7 @@ import { register } from "@berth/rpc";
 import { type Envelope, openRuntime, type Runtime, type Timeouts } from "@berth/runtime";
 import { nodeByteStream } from "@berth/transport";
 import { createServer } from "@berth/ttrpc";
+import { taskOptions } from "../../packages/runtime/test/task-options.ts";
 import { bundlesBelow, cgroupsOf, mountsBelow, processesNaming } from "../support/leftovers.ts";
 import { until } from "../support/until.ts";
 
@@ -184,16 +185,8 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
     },
     create: (id) =>
       now().runtime.tasks.create(namespace, {
-        id,
+        ...taskOptions(id),
         rootfs: [{ type: "bind", source: join(top, "rootfs"), target: "", options: ["rbind", "ro"] }],
-        stdin: "",
-        stdout: "",
-        stderr: "",
-        terminal: false,
-        client: null,
-        checkpoint: "",
-        options: null,
-        runtimePath: "",
       }),
     async leave() {
       await now().end();

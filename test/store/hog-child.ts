@@ -1,28 +1,18 @@
 // Runs in a mount namespace of its own, with a small disk in argv[2] that something else fills whenever it can.
 import assert from "node:assert/strict";
-import { closeSync, openSync, readdirSync, rmSync, writeSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { kindOf, messageOf, silent, systemClock } from "@berth/base";
 import { openStore, type Store } from "@berth/store";
+import { fillDisk } from "../support/fill-disk.ts";
 
 const [, , disk = ""] = process.argv;
 const root = join(disk, "root");
 const scope = { namespace: "full", lease: "" };
 const COUNT = 40;
 const hog = join(disk, "hog");
-const block = Buffer.alloc(4096, 1);
 
-/** Takes every block that is free. */
-function takeAll(): void {
-  const fd = openSync(hog, "a");
-  try {
-    for (;;) writeSync(fd, block);
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, "ENOSPC");
-  } finally {
-    closeSync(fd);
-  }
-}
+const takeAll = (): void => fillDisk(hog);
 
 const open = (): Promise<Store> =>
   openStore({ root, clock: systemClock, log: silent, gc: { startupDelayMs: 1e9, mutationThreshold: 0 } });

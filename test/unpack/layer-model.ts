@@ -1,7 +1,7 @@
 // What layers come to, by a tree in memory in which every entry knows its layer: the simplest thing that can be said
 // about whiteouts, to compare berth-unpack with.
-import { createTarReader, paddedSize, TAR_BLOCK } from "@berth/base";
 import type { TarEntry } from "../support/image.ts";
+import { tarMembers } from "./tar-members.ts";
 
 interface Node {
   readonly type: "directory" | "file" | "symlink";
@@ -127,21 +127,8 @@ const line = (path: string, type: string, mode: number, text: string): string =>
 
 /** The same lines of a tar that has a whole tree in it. */
 export function linesOfTar(tar: Uint8Array): string[] {
-  const reader = createTarReader();
   const lines: string[] = [];
-  for (let at = 0; at < tar.length; ) {
-    const step = reader.header(tar.subarray(at, at + TAR_BLOCK));
-    at += TAR_BLOCK;
-    if (step.at === "zeros") continue;
-    const size = step.at === "extension" ? step.size : step.member.size;
-    const body = tar.subarray(at, at + size);
-    at += paddedSize(size);
-    if (step.at === "extension") {
-      reader.extension(body);
-      continue;
-    }
-    const { name, type, mode, link } = step.member;
+  for (const [{ name, type, mode, link }, body] of tarMembers(tar))
     lines.push(line(name.replace(/\/$/, ""), type, mode, link || Buffer.from(body).toString()));
-  }
   return lines.sort();
 }

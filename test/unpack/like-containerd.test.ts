@@ -5,10 +5,11 @@ import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { createTarReader, encodeTarHeader, paddedSize, TAR_BLOCK, type TarMember } from "@berth/base";
+import { encodeTarHeader, paddedSize, type TarMember } from "@berth/base";
 import { hasContainerd, startContainerd } from "../support/containerd.ts";
 import { busyboxEntries, makeTar, writeBusyboxImage } from "../support/image.ts";
 import { bindMount, buildUnpack, listTar, type Mount, makeWorkplace, tarOf } from "./harness.ts";
+import { tarMembers } from "./tar-members.ts";
 
 type Part = Partial<Omit<TarMember, "size" | "xattrs">> & {
   name: string;
@@ -180,21 +181,10 @@ const withoutImplied = (lines: readonly string[]): string[] =>
 
 /** A digest of the tar with the times of those directories left out. */
 function contentOf(tar: Buffer): string {
-  const reader = createTarReader();
   const hash = createHash("sha256");
-  for (let at = 0; at < tar.length; ) {
-    const step = reader.header(tar.subarray(at, at + TAR_BLOCK));
-    at += TAR_BLOCK;
-    if (step.at === "zeros") continue;
-    const size = step.at === "extension" ? step.size : step.member.size;
-    const body = tar.subarray(at, at + size);
-    at += paddedSize(size);
-    if (step.at === "extension") reader.extension(body);
-    else {
-      const { mtime, xattrs, ...member } = step.member;
-      const implied = /^(\.\/d\/)(long\/)+$/.test(member.name);
-      hash.update(JSON.stringify([member, implied ? null : mtime, [...xattrs].sort()])).update(body);
-    }
+  for (const [{ mtime, xattrs, ...member }, body] of tarMembers(tar)) {
+    const implied = /^(\.\/d\/)(long\/)+$/.test(member.name);
+    hash.update(JSON.stringify([member, implied ? null : mtime, [...xattrs].sort()])).update(body);
   }
   return hash.digest("hex");
 }

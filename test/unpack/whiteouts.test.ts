@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { encodeTarHeader, type TarMember } from "@berth/base";
+import { emptyMember, encodeTarHeader } from "@berth/base";
 import { chainIds } from "@berth/images";
 import { createRandom, type Random } from "../fuzz/random.ts";
 import { hasContainerd, startContainerd } from "../support/containerd.ts";
@@ -164,18 +164,6 @@ describe("a whiteout", { skip: root ? false : "needs root" }, () => {
     assert.match(String(answer.message), /^"\.wh\.passwd" begins with \.wh\., which no file of a layer can/);
   });
 });
-
-const emptyMember: Omit<TarMember, "name" | "type"> = {
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: { seconds: 0, nanoseconds: 0 },
-  link: "",
-  major: 0,
-  minor: 0,
-  xattrs: new Map(),
-};
 
 const names = ["a", "b", "c"];
 

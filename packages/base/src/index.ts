@@ -34,6 +34,7 @@ export { checkPlainPaths, plainPaths } from "./plain-paths.ts";
 export { normalizeReference, parseReference, type Reference } from "./reference.ts";
 export {
   createTarReader,
+  emptyMember,
   paddedSize,
   parsePax,
   TAR_BLOCK,

@@ -29,6 +29,21 @@ export interface TarMember {
   readonly xattrs: ReadonlyMap<string, Uint8Array>;
 }
 
+/** An empty file without a name: what a member has unless somebody says otherwise. */
+export const emptyMember: TarMember = {
+  name: "",
+  type: "file",
+  mode: 0,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: { seconds: 0, nanoseconds: 0 },
+  link: "",
+  major: 0,
+  minor: 0,
+  xattrs: new Map(),
+};
+
 /** What a header block asks for: nothing (zeros), its own body handed to `extension`, or a member. */
 export type TarStep =
   | { readonly at: "zeros" }

@@ -6,6 +6,7 @@ import {
   BerthError,
   createTarReader,
   decodeName,
+  emptyMember,
   encodeName,
   encodeTarHeader,
   paddedSize,
@@ -14,19 +15,7 @@ import {
   type TarMember,
 } from "../src/index.ts";
 
-const plain: TarMember = {
-  name: "file",
-  type: "file",
-  mode: 0o644,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: { seconds: 0, nanoseconds: 0 },
-  link: "",
-  major: 0,
-  minor: 0,
-  xattrs: new Map(),
-};
+const plain: TarMember = { ...emptyMember, name: "file", mode: 0o644 };
 
 /** The members that a reader finds in a tar without bodies. */
 function read(tar: Uint8Array): TarMember[] {

@@ -1,4 +1,12 @@
-import { type Descriptor, encodeTarHeader, hexOf, paddedSize, parseDigest, type TarMember } from "@berth/base";
+import {
+  type Descriptor,
+  emptyMember,
+  encodeTarHeader,
+  hexOf,
+  paddedSize,
+  parseDigest,
+  type TarMember,
+} from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 import { parseIndex, parseManifest, readDocument } from "./documents.ts";
 import { isIndex, isManifest, OCI_INDEX } from "./media-types.ts";
@@ -75,16 +83,7 @@ function* document(name: string, value: object): Generator<Uint8Array, void> {
 }
 
 const header = (part: Pick<TarMember, "name" | "type" | "mode" | "size">): Uint8Array =>
-  encodeTarHeader({
-    uid: 0,
-    gid: 0,
-    mtime: { seconds: 0, nanoseconds: 0 },
-    link: "",
-    major: 0,
-    minor: 0,
-    xattrs: new Map(),
-    ...part,
-  });
+  encodeTarHeader({ ...emptyMember, ...part });
 
 const tagOf = (name: string): string => {
   const colon = name.lastIndexOf(":");

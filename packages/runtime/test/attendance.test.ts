@@ -20,23 +20,13 @@ import { packAny, topics, toTimestamp } from "@berth/proto";
 import { TaskExit } from "@berth/proto/containerd/events";
 import type { Runtime } from "../src/index.ts";
 import { type FakeContainer, type FakeHost, openFakeHost } from "./fake-shim.ts";
+import { taskOptions } from "./task-options.ts";
 
 const NS = "test";
 
-const request = {
-  rootfs: [],
-  stdin: "",
-  stdout: "",
-  stderr: "",
-  terminal: false,
-  client: null,
-  checkpoint: "",
-  options: null,
-  runtimePath: "",
-};
 const create = (runtime: Runtime, id: string, client: string | null = null) =>
-  runtime.tasks.create(NS, { ...request, id, client });
-const exec = (execId: string, client: string | null) => ({ ...request, execId, spec: null, client });
+  runtime.tasks.create(NS, { ...taskOptions(id), client });
+const exec = (execId: string, client: string | null) => ({ ...taskOptions(""), execId, spec: null, client });
 
 /** Far more looks than anything takes. */
 const LOOKS = 10_000;

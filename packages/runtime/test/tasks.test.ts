@@ -7,26 +7,14 @@ import { describe, it } from "node:test";
 import { isAlreadyExists, isNotFound, kindOf, systemClock, unknownError } from "@berth/base";
 import { packAny, topics, toTimestamp, unpackAny } from "@berth/proto";
 import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
-import type { CreateTask, Envelope, Runtime, Task } from "../src/index.ts";
+import type { Envelope, Runtime, Task } from "../src/index.ts";
 import { type FakeHost, openFakeHost } from "./fake-shim.ts";
+import { taskOptions } from "./task-options.ts";
 
 const NS = "test";
 const never = new AbortController().signal;
 
-const create = (runtime: Runtime, id: string) => runtime.tasks.create(NS, optionsOf(id));
-
-const optionsOf = (id: string): CreateTask => ({
-  id,
-  rootfs: [],
-  stdin: "",
-  stdout: "",
-  stderr: "",
-  terminal: false,
-  client: null,
-  checkpoint: "",
-  options: null,
-  runtimePath: "",
-});
+const create = (runtime: Runtime, id: string) => runtime.tasks.create(NS, taskOptions(id));
 
 const bundlesOf = (host: FakeHost): string[] => {
   const directory = join(host.state, "io.containerd.runtime.v2.task", NS);
@@ -107,7 +95,7 @@ describe("create", () => {
     const runtime = await host.open();
     const shim = await host.container("web");
     const laidOut: string[] = [];
-    const options = (layOut: (directory: string) => Promise<void>) => ({ ...optionsOf("web"), checkpoint: layOut });
+    const options = (layOut: (directory: string) => Promise<void>) => ({ ...taskOptions("web"), checkpoint: layOut });
     const failing = runtime.tasks.create(
       NS,
       options(async () => {
@@ -423,26 +411,21 @@ describe("a task", () => {
     assert.deepEqual(bundlesOf(host), ["well", "well"]);
   });
 
-  it("is stopped although its shim is stuck: asked, killed, and ended by force", async () => {
-    await using host = await openFakeHost();
-    const runtime = await host.open();
-    const shim = await host.container("stuck");
-    const task = await create(runtime, "stuck");
-    for (const method of ["kill", "state", "wait"] as const) shim.hangs.add(method);
-    assert.equal((await task.stop({ signal: 15, graceMs: 20 }, never)).status, 137);
-    assert.equal(shim.calls.filter((name) => name === "kill").length, 2);
-    assert.deepEqual(bundlesOf(host), []);
-  });
-
-  it("is stopped although its shim answers and does nothing", async () => {
-    await using host = await openFakeHost();
-    const runtime = await host.open();
-    const idle = await host.container("idle");
-    const task = await create(runtime, "idle");
-    assert.equal((await task.stop({ signal: 15, graceMs: 20 }, never)).status, 137);
-    assert.equal(idle.calls.filter((name) => name === "kill").length, 2);
-    assert.deepEqual(bundlesOf(host), []);
-  });
+  for (const [title, hangs] of [
+    ["is stuck: asked, killed, and ended by force", ["kill", "state", "wait"]],
+    ["answers and does nothing", []],
+  ] as const) {
+    it(`is stopped although its shim ${title}`, async () => {
+      await using host = await openFakeHost();
+      const runtime = await host.open();
+      const shim = await host.container("deaf");
+      const task = await create(runtime, "deaf");
+      for (const method of hangs) shim.hangs.add(method);
+      assert.equal((await task.stop({ signal: 15, graceMs: 20 }, never)).status, 137);
+      assert.equal(shim.calls.filter((name) => name === "kill").length, 2);
+      assert.deepEqual(bundlesOf(host), []);
+    });
+  }
 
   it("is not killed where it ends in its grace, and thaws for the signal", async () => {
     await using host = await openFakeHost();

@@ -1,13 +1,6 @@
 // The changes from one tree to another as a layer: the OCI image specification's changesets, in sorted order so that
 // the same trees give the same bytes.
-import {
-  encodeTarHeader,
-  failedPrecondition,
-  internalError,
-  paddedSize,
-  type TarMember,
-  type TarType,
-} from "@berth/base";
+import { emptyMember, encodeTarHeader, failedPrecondition, internalError, paddedSize, type TarType } from "@berth/base";
 import { dropCapabilities, type Entry, type Fd, HashedStream, S, tree } from "@berth/host";
 import { startCompressor } from "./compression.ts";
 import { differs, type Found, findEntry } from "./entry.ts";
@@ -84,7 +77,7 @@ function createWalk(stream: HashedStream) {
     checkName(path);
     flush();
     const name = [...path.slice(0, -1), `${WHITEOUT}${path[path.length - 1]}`].join("/");
-    stream.write(encodeTarHeader({ ...nothing, name }));
+    stream.write(encodeTarHeader({ ...emptyMember, name }));
   }
 
   function add(found: Found): void {
@@ -142,20 +135,6 @@ function checkName(path: readonly string[]): void {
       `${JSON.stringify(path.join("/"))} begins with ${WHITEOUT}, which no file of a layer can: rename or remove it`,
     );
 }
-
-const nothing: TarMember = {
-  name: "",
-  type: "file",
-  mode: 0,
-  uid: 0,
-  gid: 0,
-  size: 0,
-  mtime: { seconds: 0, nanoseconds: 0 },
-  link: "",
-  major: 0,
-  minor: 0,
-  xattrs: new Map(),
-};
 
 const isDirectory = (entry: Entry): boolean => (entry.mode & S.IFMT) === S.IFDIR;
 
