@@ -108,6 +108,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
       clientFifos: join(top, "fifo"),
       drainCommand: () => ({ file: "/bin/false", args: [] }),
       exits: { get: () => null, keep() {}, forget() {} },
+      putAside: (path) => assert.fail(`${path} is not known`),
       log: stderrLog(),
       clock: systemClock,
       timeouts,

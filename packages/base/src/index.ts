@@ -29,6 +29,7 @@ export { checkId, MAX_ID_LENGTH } from "./id.ts";
 export { formatInstant, type Instant, instantOfMs, msOf } from "./instant.ts";
 export { checkLabels, type Labels, MAX_LABEL_SIZE, TEMPORARY_LEASE, withoutEmpty } from "./labels.ts";
 export { type Log, type LogFields, silent } from "./log.ts";
+export { mountsBelow } from "./mounts-below.ts";
 export { type ShortOptions, shortOptions } from "./overlay-options.ts";
 export { checkPlainPaths, plainPaths } from "./plain-paths.ts";
 export { normalizeReference, parseReference, type Reference } from "./reference.ts";

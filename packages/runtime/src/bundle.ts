@@ -1,10 +1,21 @@
 // A bundle is a task's directory: what the shim and the OCI runtime read, and what is left when we are gone.
 import { randomBytes } from "node:crypto";
-import { chmodSync, chownSync, mkdirSync, renameSync, rmdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Log, messageOf } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
+import { beginJournal } from "./journal.ts";
 import { unmountBelow } from "./mounts.ts";
 
 /** Both below `io.containerd.runtime.v2.task`, where containerd looks as well. */
@@ -26,6 +37,18 @@ export const layoutOf = (state: string, root: string): Layout => ({
   state: join(state, FOLDER),
   root: join(root, FOLDER),
 });
+
+/** Directories in a directory, without hidden ones, or only those. */
+export function namesIn(directory: string, hidden = false): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && entry.name.startsWith(".") === hidden)
+      .map((entry) => entry.name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+    throw error;
+  }
+}
 
 /** Makes the directories that bundles are below. */
 export function openLayout(state: string, root: string): Layout {
@@ -53,6 +76,7 @@ export function createBundle(bundle: Bundle, spec: Any | null): void {
     mkdirSync(directory, { recursive: true, mode: 0o711 });
   mkdirSync(bundle.path, { mode: 0o700 });
   try {
+    beginJournal(bundle.path);
     fillBundle(bundle, spec);
   } catch (error) {
     for (const path of [bundle.path, bundle.work]) rmSync(path, { recursive: true, force: true });
@@ -108,6 +132,9 @@ export async function removeDirectory(path: string): Promise<void> {
   const hidden = hide(path);
   if (hidden !== null) await rm(hidden, { recursive: true, force: true });
 }
+
+/** What `hide` gives, of directories that were named as containers are. */
+export const isOnItsWayOut = (name: string): boolean => /^\.[A-Za-z0-9._-]+\.[0-9a-f]{8}$/.test(name);
 
 /** Frees the name; null where nothing has it. */
 function hide(path: string): string | null {

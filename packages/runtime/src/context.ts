@@ -6,7 +6,7 @@ import type { ExitLedger } from "./exit-ledger.ts";
 import type { FifoPool } from "./fifo-pool.ts";
 import type { LaunchShim } from "./launch-shim.ts";
 import type { Limit } from "./limit.ts";
-import type { ContainerLookup, ExitKeeper, RuntimeOptions, Timeouts } from "./options.ts";
+import type { ContainerLookup, ExitKeeper, PutAside, RuntimeOptions, Timeouts } from "./options.ts";
 import type { ShimSetting } from "./shim-command.ts";
 import type { Dial } from "./shim-connection.ts";
 import type { TaskRegistry } from "./task-registry.ts";
@@ -23,6 +23,7 @@ export interface Context {
   readonly clock: Clock;
   readonly containers: ContainerLookup;
   readonly exits: ExitKeeper;
+  readonly putAside: PutAside;
   readonly drainCommand: RuntimeOptions["drainCommand"];
   readonly resolveShim: (runtimeName: string) => string;
   readonly setting: ShimSetting;

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { checkId, kindOf, messageOf, unknownError } from "@berth/base";
+import { checkId, failedPrecondition, kindOf, messageOf, unknownError } from "@berth/base";
 import { attendanceOf } from "./attendance.ts";
 import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
 import { type Bundle, bundleOf, createBundle, ownCheckpoint } from "./bundle.ts";
@@ -24,6 +24,7 @@ import { asContainerdSays } from "./shim-error.ts";
 import { createShimLink, type ShimLink } from "./shim-link.ts";
 import { openShimLog, type ShimLog } from "./shim-log.ts";
 import type { CreateTask } from "./types.ts";
+import { clearUnexplained } from "./unexplained.ts";
 
 function shimOf({ resolveShim }: Context, runtime: string): string {
   try {
@@ -82,20 +83,28 @@ async function checkpointIn(bundle: Bundle, checkpoint: CreateTask["checkpoint"]
   return path;
 }
 
-/** A bundle that nobody knows of any more is cleaned away first. */
+/** A bundle that nobody knows of any more is cleared away first. */
 async function makeBundle(context: Context, bundle: Bundle, spec: Parameters<typeof createBundle>[1]): Promise<void> {
   try {
     createBundle(bundle, spec);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw bundleError(bundle, error);
     const journal = readJournal(bundle.path) ?? (await recoverJournal(context, bundle));
-    await rollBack(context, { bundle, journal, link: null, shimLog: null });
+    if (journal !== null) await rollBack(context, { bundle, journal, link: null, shimLog: null });
+    else await refuseUnlessCleared(context, bundle);
     try {
       createBundle(bundle, spec);
     } catch (again) {
       throw bundleError(bundle, again);
     }
   }
+}
+
+async function refuseUnlessCleared(context: Context, bundle: Bundle): Promise<void> {
+  const stays = await clearUnexplained(context, bundle);
+  if (stays === null) return;
+  const name = JSON.stringify(bundle.id);
+  throw failedPrecondition(`container ${name} cannot have a task: ${bundle.path} is not known, and ${stays}`);
 }
 
 function bundleError(bundle: Bundle, cause: unknown): unknown {

@@ -1,7 +1,7 @@
 // Each bundle has a fifo for its shim's log, and Node has no mkfifo(3). Running mkfifo(1) for each would cost
 // a create some milliseconds, so they are made a batch ahead and moved into place.
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { internalError, type Log } from "@berth/base";
 import type { RunCommand } from "./launcher.ts";
@@ -20,8 +20,11 @@ export interface FifoPool {
 
 export function openFifoPool(directory: string, run: RunCommand, log: Log): FifoPool {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  // Left by who came before us; each was made whole.
-  const ready = readdirSync(directory).map((name) => join(directory, name));
+  // Left by who came before us; each was made whole. Anything else is not ours to use or to remove.
+  const ready = readdirSync(directory)
+    .filter((name) => /^[0-9a-f]{12}-\d+$/.test(name))
+    .map((name) => join(directory, name))
+    .filter((path) => lstatSync(path).isFIFO());
   let filling: Promise<void> | null = null;
 
   const fill = (): Promise<void> => {

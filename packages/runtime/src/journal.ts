@@ -40,13 +40,20 @@ export interface Journal {
 }
 
 const FILE = "berth.json";
+/** Where the next journal is written to. */
+export const NEXT_JOURNAL = `.${FILE}`;
+
+/** The first file of a bundle of ours: until there is a journal, it says whose the bundle is. */
+export function beginJournal(bundle: string): void {
+  closeSync(openSync(join(bundle, NEXT_JOURNAL), constants.O_WRONLY | constants.O_CREAT, 0o600));
+}
 
 /**
  * Replaces the journal at once: a reader sees the old or the new one. The directory is a tmpfs, so no fsync. What the next
  * one is written to is there already, so that an exit can be noted when the disk is full.
  */
 export function writeJournal(bundle: string, journal: Journal): void {
-  const next = join(bundle, `.${FILE}`);
+  const next = join(bundle, NEXT_JOURNAL);
   const text = JSON.stringify(journal, (_, value) => (typeof value === "bigint" ? String(value) : value));
   // Not cut first, which would give its blocks back.
   const fd = openSync(next, constants.O_WRONLY | constants.O_CREAT, 0o600);

@@ -15,11 +15,12 @@ import { createLauncher } from "./launch-shim.ts";
 import { startLauncher } from "./launcher.ts";
 import { createLimit } from "./limit.ts";
 import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
-import { findBundles, reconnectBundle, sweep } from "./reconnect.ts";
+import { findBundles, reconnectBundle } from "./reconnect.ts";
 import { recordHeard } from "./record-heard.ts";
 import { askShim } from "./shim-command.ts";
 import { dialShim } from "./shim-connection.ts";
 import { taskExists } from "./shim-error.ts";
+import { sweep } from "./sweep.ts";
 import { TaskRegistry } from "./task-registry.ts";
 import type { Runtime, TaskManager } from "./types.ts";
 import { undecidedAbout } from "./undecided.ts";
@@ -78,6 +79,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     clock,
     containers: options.containers,
     exits: options.exits,
+    putAside: options.putAside,
     drainCommand: options.drainCommand,
     resolveShim: options.resolveShim,
     setting,

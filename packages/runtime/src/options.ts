@@ -71,6 +71,12 @@ export interface ExitKeeper {
   forget(scope: Scope, id: string): void;
 }
 
+/**
+ * Moves what nobody can explain to where it is kept for a time: a bundle, or a work directory. Gives its new path; null
+ * where it cannot be moved.
+ */
+export type PutAside = (path: string, area: `bundles/${string}` | `tasks/${string}`, name: string) => string | null;
+
 export interface RuntimeOptions {
   /** Durable directory; work directories of bundles are below it. */
   readonly root: string;
@@ -82,6 +88,7 @@ export interface RuntimeOptions {
   readonly ttrpcAddress: string;
   readonly containers: ContainerLookup;
   readonly exits: ExitKeeper;
+  readonly putAside: PutAside;
   /** Where our clients make the directories of their FIFOs. */
   readonly clientFifos: string;
   /** What reads a process's outputs in the place of a client that has gone. `process` is an exec's id, empty for init. */

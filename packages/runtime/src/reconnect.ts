@@ -1,12 +1,11 @@
 // After a restart: what each bundle on disk says is decided one by one, many at a time, and nobody waits for
 // a bad one but who asks for that very container.
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isNotFound, messageOf } from "@berth/base";
 import type { StateResponse } from "@berth/proto/containerd/task/v2";
 import { attendanceOf } from "./attendance.ts";
-import { type Bundle, bundleOf, removeBundle, removeDirectory } from "./bundle.ts";
+import { type Bundle, bundleOf, namesIn, removeBundle } from "./bundle.ts";
 import { bury, publishExit } from "./bury.ts";
 import { cgroupsPathIn } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
@@ -14,6 +13,7 @@ import { type Journal, readJournal } from "./journal.ts";
 import { keepExit, keepUnseenExit } from "./keep-exit.ts";
 import type { Limit } from "./limit.ts";
 import { LiveTask } from "./live-task.ts";
+import { livingInit } from "./living-init.ts";
 import { identify, identityOf, isAlive } from "./process-identity.ts";
 import { bootstrapOf, type Found, reach } from "./reach-shim.ts";
 import { recordHeard } from "./record-heard.ts";
@@ -21,6 +21,7 @@ import { recoverJournal } from "./recover-journal.ts";
 import { rollBack } from "./roll-back.ts";
 import { createShimLink } from "./shim-link.ts";
 import { openShimLog } from "./shim-log.ts";
+import { clearUnexplained } from "./unexplained.ts";
 import { toExit } from "./wire.ts";
 
 /** Namespace and id of each bundle in the state directory. */
@@ -28,18 +29,6 @@ export function findBundles(context: Pick<Context, "layout">): Bundle[] {
   return namesIn(context.layout.state).flatMap((namespace) =>
     namesIn(join(context.layout.state, namespace)).map((id) => bundleOf(context.layout, namespace, id)),
   );
-}
-
-/** Directories in a directory, without those on their way out. */
-function namesIn(directory: string, hidden = false): string[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() && entry.name.startsWith(".") === hidden)
-      .map((entry) => entry.name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
 }
 
 /** How long after a failure a bundle is looked at again; twice as long each time. */
@@ -64,7 +53,7 @@ export async function reconnectBundle(context: Context, bundle: Bundle, limit: L
 
 async function decide(context: Context, bundle: Bundle, limit: Limit): Promise<void> {
   const journal = readJournal(bundle.path) ?? (await recoverJournal(context, bundle));
-  if (journal === null) return await removeBundle(bundle);
+  if (journal === null) return await clearOrTell(context, bundle);
   // Nothing has outlived the machine, and nobody is dialed to learn it.
   if (journal.bootId !== context.bootId) {
     keepLast(context, bundle, journal);
@@ -72,9 +61,19 @@ async function decide(context: Context, bundle: Bundle, limit: Limit): Promise<v
   }
   if (journal.phase === "launching") return await rollBack(context, { bundle, journal, link: null, shimLog: null });
   const found = await reach(context, bundle, journal, limit);
-  if (found.state === null && isNotFound(found.error)) return await withoutTask(context, bundle, found);
+  const isOver = found.gone || (found.state === null && isNotFound(found.error));
+  // Whose it was nothing says: no journal, no record, no shim.
+  if (isOver && journal.shim === "") return await clearOrTell(context, bundle);
+  if (isOver && !found.gone) return await withoutTask(context, bundle, found);
   const task = adopt(context, bundle, found);
   if (found.gone) await bury(context, task, false);
+}
+
+async function clearOrTell(context: Context, bundle: Bundle): Promise<void> {
+  const stays = await clearUnexplained(context, bundle);
+  if (stays === null) return;
+  const { namespace, id: container, path } = bundle;
+  context.log.warn(`a bundle that is not known stays in its place: ${stays}`, { namespace, container, path });
 }
 
 /** How the task has ended that a journal is of, as far as it is known. */
@@ -144,7 +143,8 @@ function reportExit(context: Context, task: LiveTask, state: StateResponse): voi
 /** The shim lives and has no such task. The journal says whether it can be believed. */
 async function withoutTask(context: Context, bundle: Bundle, found: Found): Promise<void> {
   const { journal } = found;
-  if (journal.init !== null && isAlive(journal.init)) {
+  const init = journal.init ?? livingInit(context.runcRoot, bundle);
+  if (init !== null && isAlive(init)) {
     adopt(context, bundle, found);
     return;
   }
@@ -158,20 +158,4 @@ async function withoutTask(context: Context, bundle: Bundle, found: Found): Prom
     onGone() {},
   });
   await rollBack(context, { bundle, journal, link, shimLog: null });
-}
-
-/** Removes work directories without a task, and what an interrupted removal has left. */
-export async function sweep(context: Context): Promise<void> {
-  const { layout, registry } = context;
-  for (const top of [layout.state, layout.root])
-    for (const namespace of namesIn(top))
-      for (const name of namesIn(join(top, namespace), true)) await removeDirectory(join(top, namespace, name));
-  // Looked at and renamed in one step, so that no create comes in between.
-  for (const namespace of namesIn(layout.root))
-    for (const id of namesIn(join(layout.root, namespace)))
-      if (!registry.isTaken(namespace, id)) {
-        // Of a task that was there when the machine went down, with all that was in the state directory.
-        keepUnseenExit(context, namespace, id);
-        await removeDirectory(join(layout.root, namespace, id));
-      }
 }

@@ -41,7 +41,8 @@ function shimOfContainer({ containers, resolveShim }: Context, { namespace, id }
   try {
     return resolveShim(containers.get({ namespace, lease: "" }, id).runtime.name);
   } catch (error) {
-    if (kindOf(error) === "not-found") return "";
+    // A directory may have a name that no container can have.
+    if (["not-found", "invalid-argument"].includes(kindOf(error))) return "";
     throw error;
   }
 }

@@ -1,9 +1,19 @@
 // A shim that behaves: its `start` and `delete` commands are a shell script, its server runs in the test, one
 // socket a container, and each of its methods can be made to hang, to fail or to be missing.
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer as createSocketServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type Log, notFound, silent, systemClock, unknownError } from "@berth/base";
 import { TaskV3, toTimestamp } from "@berth/proto";
 import { type CreateTaskRequest, DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
@@ -117,6 +127,12 @@ export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
           get: (_scope, id) => exits.get(id) ?? null,
           keep: (_scope, id, exit) => void exits.set(id, exit),
           forget: (_scope, id) => void exits.delete(id),
+        },
+        putAside(path, area, name) {
+          const aside = join(directory, "aside", area, name);
+          mkdirSync(dirname(aside), { recursive: true });
+          renameSync(path, aside);
+          return aside;
         },
         clientFifos: join(directory, "fifo"),
         drainCommand: (_namespace, _id, execId) => ({

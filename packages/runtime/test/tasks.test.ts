@@ -751,6 +751,7 @@ describe("reconnect", () => {
 
   it("takes over a bundle of containerd's, and removes an empty one and what is left of others", async () => {
     await using host = await openFakeHost();
+    await host.container("stale");
     const tasks = join(host.state, "io.containerd.runtime.v2.task", NS);
     const shim = await host.container("theirs");
     shim.status = "running";
@@ -758,7 +759,7 @@ describe("reconnect", () => {
     writeFileSync(join(tasks, "theirs/address"), `unix://${host.directory}/theirs.sock`);
     writeFileSync(join(tasks, "theirs/shim-binary-path"), host.shim);
     mkdirSync(join(tasks, "empty"));
-    mkdirSync(join(tasks, ".half-removed"));
+    mkdirSync(join(tasks, ".half-removed.0123abcd"));
     mkdirSync(join(host.directory, "root/io.containerd.runtime.v2.task", NS, "stale"), { recursive: true });
     const runtime = await host.open();
     await runtime.reconnect();

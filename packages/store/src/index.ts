@@ -1,7 +1,7 @@
 export { DamagedBlob } from "./content/damaged-blob.ts";
 export { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 export { openStore, type SharingPolicy, type StoreOptions } from "./open-store.ts";
-export { listQuarantine } from "./quarantine.ts";
+export { deleteBatch, listQuarantine, type QuarantineArea } from "./quarantine.ts";
 export { readFileInSnapshot, readLinkInSnapshot } from "./read-file.ts";
 export { recoverStore } from "./recover/recover-store.ts";
 export { inspectPlaces, type Places } from "./root/claim.ts";

@@ -17,7 +17,7 @@ import { sweep } from "./gc/sweep.ts";
 import { imageStore } from "./images.ts";
 import { leaseStore } from "./leases.ts";
 import { namespaceStore } from "./namespaces.ts";
-import { openQuarantine } from "./quarantine.ts";
+import { openQuarantine, type Quarantine } from "./quarantine.ts";
 import { openRemovals } from "./removals.ts";
 import { type ClaimedRoot, claimPlaces } from "./root/claim.ts";
 import type { LayerLayout } from "./snapshots/layer-layout.ts";
@@ -71,7 +71,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<Store> {
-  const { root, clock, log, gc, sharingPolicy = "shared", quarantineMs = WEEK } = options;
+  const { root, state = null, clock, log, gc, sharingPolicy = "shared", quarantineMs = WEEK } = options;
   const { db } = claimed;
   const boot = bootId();
   const session = openBootSession(db, boot);
@@ -81,7 +81,11 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   let collector: ScheduledCollector | null = null;
   const changed: Core["changed"] = (kind) => db.afterCommit(() => collector?.changed(kind));
   const removals = openRemovals(db, root);
-  const quarantine = openQuarantine({ root, keepMs: quarantineMs, clock, log });
+  // A directory is moved only within its file system.
+  const quarantines = [root, ...(state === null ? [] : [state])].map((directory) =>
+    openQuarantine({ directory, keepMs: quarantineMs, clock, log }),
+  );
+  const quarantine = quarantines[0] as Quarantine;
   const core: Core = { db, clock, log, root, boot, session, sharingPolicy, removals, quarantine, changed };
 
   const copies = openCopies(core);
@@ -102,12 +106,12 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   quarantine.tell();
 
   const emptied = async (): Promise<void> => {
-    const trashes = [contentTrash, ...[...snapshotters.values()].map(({ trash }) => trash), quarantine];
+    const trashes = [contentTrash, ...[...snapshotters.values()].map(({ trash }) => trash), ...quarantines];
     await Promise.all(trashes.map((trash) => trash.empty()));
     db.refill();
   };
   const collect = () => {
-    quarantine.expire();
+    for (const one of quarantines) one.expire();
     return sweep({ core, blobs, ingests, snapshotters });
   };
   const collecting = startCollector({ ...defaultGcSchedule, ...gc }, log, collect, emptied);
@@ -144,6 +148,8 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
       if (!found) throw invalidArgument(`snapshotter not loaded: ${name}`);
       return found.api;
     },
+    putAside: (path, area, name) =>
+      (quarantines[area.startsWith("bundles/") ? 1 : 0] ?? quarantine).take(area, path, name),
     transaction: (change, effect) => db.transaction(change, effect),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,6 +1,7 @@
 // What the store keeps, and the contracts of its parts. Records are the store's own types: the wire is
 // frozen, the disk must be free to change.
 import type { Descriptor, Instant, Labels, Mount } from "@berth/base";
+import type { QuarantineArea } from "./quarantine.ts";
 
 /** Who asks: an rpc Call is one. An empty namespace is refused with failed-precondition "namespace is required". */
 export interface Scope {
@@ -282,6 +283,11 @@ export interface Store extends AsyncDisposable {
   readonly snapshotters: readonly string[];
   /** invalid-argument `snapshotter not loaded: NAME` for one that is not there. */
   snapshotter(name: string): Snapshotter;
+  /**
+   * Moves what nobody can explain into the quarantine, where it is kept for a time: a bundle within the state directory,
+   * anything else within the root. Gives its new path; null where it cannot be moved, which is logged.
+   */
+  putAside(path: string, area: QuarantineArea, name: string): string | null;
   /**
    * Makes everything that `change` does one commit (one fsync), or nothing of it where it throws. `change` is
    * synchronous and may nest. Calls that return promises must not be made inside, but see `Snapshotter.stage`.

@@ -50,8 +50,10 @@ async function main(argv: readonly string[]): Promise<void> {
     case "quarantine":
     case "quarantine rm": {
       const { quarantineList, quarantineRemove } = await import("./cli/quarantine.ts");
-      const { root } = (await effectiveConfig(args)).config.top;
-      process.stdout.write(args.command === "quarantine" ? quarantineList(root) : quarantineRemove(root));
+      const { root, state } = (await effectiveConfig(args)).config.top;
+      const tell = (text: string) => process.stdout.write(text);
+      if (args.command === "quarantine") tell(quarantineList([root, state]));
+      else await quarantineRemove([root, state], tell);
       return;
     }
     case "serve": {

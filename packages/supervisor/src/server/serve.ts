@@ -109,6 +109,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
       ttrpcAddress,
       containers: store.containers,
       exits: store.exits,
+      putAside: store.putAside,
       clientFifos: join(dirname(address), "fifo"),
       drainCommand: drainCommandOf({ containers: store.containers, logs, ownShim }),
       log,
