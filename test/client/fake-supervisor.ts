@@ -195,6 +195,7 @@ export class FakeSupervisor implements Disposable {
       },
       readLogs: missing,
       importImage: missing,
+      checkImages: missing,
     };
   }
 

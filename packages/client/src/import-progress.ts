@@ -1,24 +1,22 @@
-import { shortened } from "./display-width.ts";
 import { formatSize } from "./size.ts";
-import { printable } from "./table.ts";
+import { StatusLine } from "./status-line.ts";
 
-const eraseLine = "\r\u001b[K";
 const intervalMs = 100;
 
 /** One line on a terminal that says how far an import is. */
 export class ImportProgress {
   readonly #name: string;
   readonly #size: number | null;
-  readonly #print: (text: string) => void;
+  readonly #line: StatusLine;
   readonly #now: () => number;
   #sent = 0;
   #shownAt = 0;
 
   /** `size` in bytes; null where nobody knows. */
   constructor(file: string, size: number | null, print: (text: string) => void, now: () => number) {
-    this.#name = shortened(printable(file === "-" ? "stdin" : file.slice(file.lastIndexOf("/") + 1)), 40);
+    this.#name = file === "-" ? "stdin" : file.slice(file.lastIndexOf("/") + 1);
     this.#size = size;
-    this.#print = print;
+    this.#line = new StatusLine(print);
     this.#now = now;
   }
 
@@ -37,7 +35,7 @@ export class ImportProgress {
   }
 
   clear(): void {
-    this.#print(eraseLine);
+    this.#line.clear();
   }
 
   #percent(): number {
@@ -45,6 +43,6 @@ export class ImportProgress {
   }
 
   #show(state: string): void {
-    this.#print(`${eraseLine}${this.#name}: ${state}`);
+    this.#line.show(this.#name, state);
   }
 }

@@ -1,5 +1,6 @@
 import type { Log } from "@berth/base";
 import type { Store } from "@berth/store";
+import { checkImage } from "./check-image.ts";
 import { exportArchive } from "./export-archive.ts";
 import { importArchive } from "./import-archive.ts";
 import { withLease } from "./lease.ts";
@@ -28,6 +29,10 @@ export function openImages({ store, differ, log, platform = hostPlatform() }: Im
       withLease(parts, scope, "unpack", (leased) => unpackImage(parts, leased, image, snapshotter, signal)),
     importArchive: (scope, archive, options) =>
       withLease(parts, scope, "import", (leased) => importArchive(parts, leased, archive, options)),
+    check: (scope, name, options) =>
+      options.repair
+        ? withLease(parts, scope, "repair", (leased) => checkImage(parts, leased, name, options))
+        : checkImage(parts, scope, name, options),
     exportArchive: (scope, names) => exportArchive(store, scope, names),
   };
 }

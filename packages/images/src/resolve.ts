@@ -31,20 +31,27 @@ export async function resolveTarget(
   const manifest = await pickManifest({ store, scope, candidates: runnable(platform), tried: new Set() }, target, 0);
   if (manifest === null)
     throw notFound("manifest", `${target.digest} for platform ${platform.os}/${platform.architecture}`);
-  const name = `manifest ${manifest.digest}`;
-  const { config: configDescriptor, layers } = await readManifest(store, scope, manifest);
-  if (!isImageManifest(configDescriptor, layers))
+  const found = await readManifest(store, scope, manifest);
+  const { config, layers } = found;
+  if (!isImageManifest(config, layers))
     throw failedPrecondition(
-      `${name} is no image: it has a config of type ${JSON.stringify(configDescriptor.mediaType)} and ${layers.length === 0 ? "no layers" : `layers of type ${JSON.stringify(layers[0]?.mediaType)}`}`,
+      `manifest ${manifest.digest} is no image: it has a config of type ${JSON.stringify(config.mediaType)} and ${layers.length === 0 ? "no layers" : `layers of type ${JSON.stringify(layers[0]?.mediaType)}`}`,
     );
-  const configName = `image config ${configDescriptor.digest}`;
-  const config = parseConfig(await readDocument(store, scope, "image config", configDescriptor.digest), configName);
+  const document = await readDocument(store, scope, "image config", config.digest);
+  return resolvedFrom(manifest, found, parseConfig(document, `image config ${config.digest}`));
+}
+
+/** Throws invalid-argument unless the config tells of each layer. */
+export function resolvedFrom(
+  manifest: Descriptor,
+  { config: configDescriptor, layers }: Manifest,
+  config: ImageConfig,
+): Resolved {
   if (config.diffIds.length !== layers.length)
     throw invalidArgument(
-      `${name} has ${layers.length} layers, but its ${configName} has ${config.diffIds.length} diff ids`,
+      `manifest ${manifest.digest} has ${layers.length} layers, but its image config ${configDescriptor.digest} has ${config.diffIds.length} diff ids`,
     );
-  const chain = chainIds(config.diffIds);
-  return { manifest, configDescriptor, config, layers, chainId: chain[chain.length - 1] ?? "" };
+  return { manifest, configDescriptor, config, layers, chainId: chainIds(config.diffIds).at(-1) ?? "" };
 }
 
 interface Search {
@@ -128,7 +135,7 @@ const readManifest = async (store: Store, scope: Scope, { digest }: Descriptor):
   parseManifest(await readDocument(store, scope, "manifest", digest), `manifest ${digest}`);
 
 /** Why a blob cannot be read: "damaged" with its reason, or the namespace has none. null if it can. */
-function lackOf({ content }: Store, scope: Scope, digest: string): "missing" | { damage: string } | null {
+export function lackOf({ content }: Store, scope: Scope, digest: string): "missing" | { damage: string } | null {
   try {
     content.info(scope, digest);
     return null;

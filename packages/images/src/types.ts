@@ -37,6 +37,38 @@ export interface ImportedImage extends ImageRecord {
   readonly isNew: boolean;
 }
 
+/** Something of an image that is not as it should be. */
+export interface ImageProblem {
+  /** `index`, `manifest`, `config`, `layer`, `blob`, or `snapshot (SNAPSHOTTER)`. */
+  readonly what: string;
+  /** A digest, or the chain id of a snapshot. */
+  readonly id: string;
+  readonly state: "damaged" | "missing";
+  readonly why: string;
+}
+
+export interface ImageCheck {
+  readonly name: string;
+  /** Of the target. */
+  readonly digest: string;
+  /** What the worst of the problems is. */
+  readonly state: "complete" | "damaged" | "missing";
+  /** At most a thousand. */
+  readonly problems: readonly ImageProblem[];
+  /** What was wrong and is not any more; at most a thousand. */
+  readonly repaired: readonly ImageProblem[];
+}
+
+export interface CheckOptions {
+  /** Mend what can be mended from what is on this disk. */
+  readonly repair: boolean;
+  readonly signal: AbortSignal;
+  /** Digests that were found whole: images share them. */
+  readonly verified: Set<string>;
+  /** Bytes that were read, and that will be at least. */
+  readonly onProgress: (done: number, total: number) => void;
+}
+
 export interface Images {
   /** not-found for an unknown name; failed-precondition where content is missing. Every document read has a size cap. */
   resolve(scope: Scope, name: string): Promise<ResolvedImage>;
@@ -51,6 +83,11 @@ export interface Images {
     archive: AsyncIterable<Uint8Array>,
     options: { name: string; snapshotter: string; signal: AbortSignal },
   ): Promise<ImportedImage[]>;
+  /**
+   * Reads every blob that the image needs and looks at its snapshots. A blob that is damaged is given to nobody from then
+   * on. null if there is no such image, or it is removed meanwhile.
+   */
+  check(scope: Scope, name: string, options: CheckOptions): Promise<ImageCheck | null>;
   /** The images as an OCI layout in a tar, with every manifest whose content is here. */
   exportArchive(scope: Scope, names: readonly string[]): AsyncGenerator<Uint8Array, void>;
 }

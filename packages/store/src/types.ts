@@ -184,6 +184,11 @@ export interface ContentStore {
    * takes the mark off one that is whole.
    */
   verify(digest: string, options?: VerifyOptions): Promise<string | null>;
+  /**
+   * Writes a blob again that is damaged or missing, from a copy on this disk: what a start has put aside, an ingest, another
+   * namespace's. False if there is none.
+   */
+  repair(scope: Scope, wanted: { digest: string; size: number; signal: AbortSignal }): Promise<boolean>;
   /** already-exists where `expected` is present in the namespace; unavailable while another writer has the ref. */
   writer(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
   status(scope: Scope, ref: string): IngestStatus;

@@ -332,3 +332,42 @@ it("a removal that a crash cut off is finished by the next start, and is no surp
     [],
   );
 });
+
+it("a blob is repaired from what a start has put aside, an ingest or another namespace", async () => {
+  await using temporary = await temporaryStore();
+  const signal = new AbortController().signal;
+  const digest = await put(temporary.store, "precious", { kept: "1" });
+  const wanted = { digest, size: 8, signal };
+  const path = await temporary.store.content.path(scope, digest);
+  change(path, "preciouz");
+  assert.equal(await temporary.store.content.verify(digest), "its bytes have changed");
+  assert.equal(await temporary.store.content.repair(scope, wanted), false, "there is no copy");
+  assert.deepEqual(temporary.store.content.listStatuses(scope, []), []);
+
+  // Of ingests that are long enough only one has the bytes.
+  for (const [ref, bytes] of [
+    ["wrong", "preciouy"],
+    ["right", "precious"],
+  ] as const) {
+    await using writer = await temporary.store.content.writer(scope, { ref, total: 0, expected: "" });
+    await writer.write(Buffer.from(bytes));
+  }
+  assert.equal(await temporary.store.content.repair(scope, wanted), true);
+  assert.equal(readFileSync(path, "utf8"), "precious");
+  assert.deepEqual(temporary.store.content.info(scope, digest).labels, { kept: "1" });
+  assert.equal(temporary.store.content.listStatuses(scope, []).length, 2, "the ingests stay as they are");
+  for (const ref of ["wrong", "right"]) await temporary.store.content.abort(scope, ref);
+
+  const aside = join(temporary.root, "io.berth.quarantine.v1/20300101T120000.000Z/blobs");
+  mkdirSync(aside, { recursive: true });
+  writeFileSync(join(aside, digest.slice("sha256:".length)), "precious");
+  rmSync(path);
+  assert.equal(await temporary.store.content.repair(scope, wanted), true);
+  assert.equal(readFileSync(path, "utf8"), "precious");
+  rmSync(aside, { recursive: true });
+
+  assert.equal(await temporary.store.content.repair(other, wanted), true, "another namespace has it");
+  assert.equal(temporary.store.content.info(other, digest).size, 8);
+  assert.equal(await temporary.store.content.repair(scope, { ...wanted, digest: digestOf("nobody's") }), false);
+  assert.deepEqual(temporary.store.content.listStatuses(scope, []), []);
+});

@@ -136,6 +136,9 @@ function oneImage(store: Store): Images {
     async importArchive() {
       return [];
     },
+    async check() {
+      return null;
+    },
     async *exportArchive() {},
   };
 }

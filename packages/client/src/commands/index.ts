@@ -1,6 +1,7 @@
 import type { AnyCommand } from "../command.ts";
 import { events } from "./events.ts";
 import { exec } from "./exec.ts";
+import { imageCheck } from "./image-check.ts";
 import { imageImport } from "./image-import.ts";
 import { imageLs } from "./image-ls.ts";
 import { imageRm } from "./image-rm.ts";
@@ -31,5 +32,6 @@ export const commands: readonly AnyCommand[] = [
   imageImport,
   imageLs,
   imageRm,
+  imageCheck,
   version,
 ];

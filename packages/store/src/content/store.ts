@@ -6,12 +6,19 @@ import { updateLabels } from "../update-map.ts";
 import type { Blobs } from "./blobs.ts";
 import { DamagedBlob } from "./damaged-blob.ts";
 import type { Ingests } from "./ingests.ts";
+import type { ContentLayout } from "./layout.ts";
 import { openReader } from "./reader.ts";
 import type { ContentRecords } from "./records.ts";
+import { repairBlob } from "./repair.ts";
 
 export function contentStore(
   core: Core,
-  { blobs, records, ingests }: { blobs: Blobs; records: ContentRecords; ingests: Ingests },
+  {
+    layout,
+    blobs,
+    records,
+    ingests,
+  }: { layout: ContentLayout; blobs: Blobs; records: ContentRecords; ingests: Ingests },
 ): ContentStore {
   const { db, changed } = core;
 
@@ -66,6 +73,11 @@ export function contentStore(
     },
     path,
     verify: async (digest, options) => (blobs.sizeOf(digest) === null ? null : await blobs.verify(digest, options)),
+    async repair(scope, { digest, size, signal }) {
+      const known = blobs.sizeOf(digest);
+      if (known !== null && records.find(namespaceOf(scope), digest) === null) await blobs.verify(digest, { signal });
+      return await repairBlob({ core, layout, ingests }, scope, { digest, size: known ?? size, signal });
+    },
     async writer(scope, options) {
       namespaceOf(scope);
       if (options.ref === "") throw invalidArgument("ref must not be empty");

@@ -2,6 +2,7 @@
 // snapshots or log files. One file a method in engine/.
 import type { Engine } from "@berth/proto/berth/v1";
 import type { ServiceImpl } from "@berth/rpc";
+import { checkImages } from "./engine/check-images.ts";
 import { createContainer } from "./engine/create-container.ts";
 import { createExec } from "./engine/create-exec.ts";
 import { createTask } from "./engine/create-task.ts";
@@ -28,5 +29,6 @@ export function engineService(needs: EngineNeeds): ServiceImpl<typeof Engine> {
     inspectContainer: async (req, call) => ({ json: await inspectContainer(needs, req.id, call) }),
     readLogs: (req, call) => readLogs(needs, req, call),
     importImage: (requests, call) => importImage(needs, requests, call),
+    checkImages: (req, call) => checkImages(needs, req, call),
   };
 }

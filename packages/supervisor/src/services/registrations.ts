@@ -84,7 +84,7 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
     endAtStop(register(Events, eventsService({ events })), ["subscribe"], stopping),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows, runtime })),
-    endAtStop(register(Engine, engineService(engine)), ["readLogs", "waitContainer"], stopping),
+    endAtStop(register(Engine, engineService(engine)), ["readLogs", "waitContainer", "checkImages"], stopping),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));
   return [...list, endAtStop(register(Health, healthService({ names })), ["watch"], stopping)];

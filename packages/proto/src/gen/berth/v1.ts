@@ -330,6 +330,63 @@ export const ImportImageResponse = /* @__PURE__ */ message<ImportImageResponse>(
   "images", 1, 24, ImportedImage,
 ]);
 
+export interface CheckImagesRequest {
+  names: string[];
+  repair: boolean;
+}
+export const CheckImagesRequest = /* @__PURE__ */ message<CheckImagesRequest>("berth.v1.CheckImagesRequest", [
+  "names", 1, 22, null,
+  "repair", 2, 0, null,
+]);
+
+export interface CheckProgress {
+  name: string;
+  doneBytes: number;
+  totalBytes: number;
+}
+export const CheckProgress = /* @__PURE__ */ message<CheckProgress>("berth.v1.CheckProgress", [
+  "name", 1, 6, null,
+  "doneBytes", 2, 2, null,
+  "totalBytes", 3, 2, null,
+]);
+
+export interface ImageProblem {
+  what: string;
+  id: string;
+  state: string;
+  why: string;
+}
+export const ImageProblem = /* @__PURE__ */ message<ImageProblem>("berth.v1.ImageProblem", [
+  "what", 1, 6, null,
+  "id", 2, 6, null,
+  "state", 3, 6, null,
+  "why", 4, 6, null,
+]);
+
+export interface ImageCheck {
+  name: string;
+  digest: string;
+  state: string;
+  problems: ImageProblem[];
+  repaired: ImageProblem[];
+}
+export const ImageCheck = /* @__PURE__ */ message<ImageCheck>("berth.v1.ImageCheck", [
+  "name", 1, 6, null,
+  "digest", 2, 6, null,
+  "state", 3, 6, null,
+  "problems", 4, 24, ImageProblem,
+  "repaired", 5, 24, ImageProblem,
+]);
+
+export interface CheckImagesResponse {
+  progress: CheckProgress | null;
+  result: ImageCheck | null;
+}
+export const CheckImagesResponse = /* @__PURE__ */ message<CheckImagesResponse>("berth.v1.CheckImagesResponse", [
+  "progress", 1, 8, CheckProgress,
+  "result", 2, 8, ImageCheck,
+]);
+
 export const Engine = /* @__PURE__ */ service("berth.v1.Engine", {
   createContainer: /* @__PURE__ */ unary("CreateContainer", CreateContainerRequest, CreateContainerResponse),
   createTask: /* @__PURE__ */ unary("CreateTask", CreateTaskRequest, CreateTaskResponse),
@@ -342,4 +399,5 @@ export const Engine = /* @__PURE__ */ service("berth.v1.Engine", {
   inspectContainer: /* @__PURE__ */ unary("InspectContainer", InspectContainerRequest, InspectContainerResponse),
   readLogs: /* @__PURE__ */ serverStreaming("ReadLogs", ReadLogsRequest, ReadLogsResponse),
   importImage: /* @__PURE__ */ clientStreaming("ImportImage", ImportImageRequest, ImportImageResponse),
+  checkImages: /* @__PURE__ */ serverStreaming("CheckImages", CheckImagesRequest, CheckImagesResponse),
 });

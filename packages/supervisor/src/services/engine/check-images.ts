@@ -1,0 +1,84 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isNotFound, normalizeReference } from "@berth/base";
+import type { ImageCheck } from "@berth/images";
+import type { Init } from "@berth/proto";
+import type { CheckImagesRequest, CheckImagesResponse } from "@berth/proto/berth/v1";
+import type { Call } from "@berth/rpc";
+import type { ImageStore } from "@berth/store";
+import type { EngineNeeds } from "./needs.ts";
+
+/** Milliseconds between two answers about one image. */
+const INTERVAL = 200;
+
+/** Checks the images one after the other. Those that are removed meanwhile are left out. */
+export async function* checkImages(
+  { store, images }: Pick<EngineNeeds, "store" | "images">,
+  { names, repair }: CheckImagesRequest,
+  call: Call,
+): AsyncGenerator<Init<CheckImagesResponse>> {
+  const all =
+    names.length === 0
+      ? store.images.list(call, []).map(({ name }) => name)
+      : [...new Set(names.map((name) => fullName(store.images, name, call)))];
+  const verified = new Set<string>();
+  for (const name of all) {
+    const ended = new AbortController();
+    const signal = AbortSignal.any([call.signal, ended.signal]);
+    let progress = { name, doneBytes: 0, totalBytes: 0 };
+    const checking = images.check(call, name, {
+      repair,
+      signal,
+      verified,
+      onProgress: (doneBytes, totalBytes) => {
+        progress = { name, doneBytes, totalBytes };
+      },
+    });
+    checking.catch(() => {}); // seen below, unless nobody listens any more
+    try {
+      for (;;) {
+        const check = await orPulse(checking);
+        if (check === PULSE) yield { progress };
+        else {
+          if (check !== null) yield { result: toProto(check) };
+          break;
+        }
+      }
+    } finally {
+      ended.abort();
+    }
+  }
+}
+
+const PULSE = Symbol("not yet");
+
+/** What the promise comes to, or PULSE after a while. */
+async function orPulse<T>(promise: Promise<T>): Promise<T | typeof PULSE> {
+  const timer = new AbortController();
+  const pulse = delay(INTERVAL, PULSE, { signal: timer.signal, ref: false });
+  pulse.catch(() => {}); // it is only ever ended
+  try {
+    return await Promise.race([promise, pulse]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/** The name that was given, else the full name that it stands for. Throws not-found. */
+function fullName(images: ImageStore, name: string, call: Call): string {
+  try {
+    return images.get(call, name).name;
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const full = normalizeReference(name);
+    if (full === name) throw error;
+    return images.get(call, full).name;
+  }
+}
+
+const toProto = ({ name, digest, state, problems, repaired }: ImageCheck) => ({
+  name,
+  digest,
+  state,
+  problems: [...problems],
+  repaired: [...repaired],
+});
