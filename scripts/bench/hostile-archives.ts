@@ -210,8 +210,13 @@ refuse("invalid-argument", /at most 1000 are accepted/, {
   "an index of 1,001 manifests": () => indexOf(JSON.stringify({ manifests: Array(1_001).fill({}) })),
   "a manifest of 1,001 layers": () => imageWith({ manifest: { layers: Array(1_001).fill({}) } }),
   "a config of 1,001 diff ids": () => imageWith({ config: { rootfs: { diff_ids: Array(1_001).fill(ZEROS) } } }),
+  "a docker manifest of 30,000 images": () => docker(JSON.stringify(Array(30_000).fill({ Config: "c.json" }))),
   "a docker manifest of 1,001 layers": () =>
     docker(JSON.stringify([{ Config: "c.json", RepoTags: ["a:b"], Layers: Array(1_001).fill("c.json") }])),
+});
+refuse("invalid-argument", /more than 1000 names/, {
+  "a docker manifest of 50,000 names": () =>
+    docker(JSON.stringify([{ Config: "c.json", RepoTags: Array.from({ length: 50_000 }, (_, at) => `a:${at}`) }])),
 });
 refuse("invalid-argument", /nested more than 4 deep/, {
   "an index in an index, six times": () => {
@@ -307,6 +312,16 @@ refuse(
       const config = blobs.add(OCI.config, smallLayer());
       return layout(blobs, [named(blobs.add(OCI.manifest, { schemaVersion: 2, config, layers: [] }))]);
     },
+    "a docker manifest of 90 images of 1,000 layers, all the same": () =>
+      docker(
+        JSON.stringify(
+          Array.from({ length: 90 }, (_, at) => ({
+            Config: "c.json",
+            RepoTags: [`a:${at}`],
+            Layers: Array(1_000).fill("c.json"),
+          })),
+        ),
+      ),
     "a docker manifest that is an object": () => docker("{}"),
     "a docker manifest of a number": () => docker("[7]"),
     "a docker manifest whose config is a number": () => docker('[{"Config":7}]'),

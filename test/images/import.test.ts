@@ -6,6 +6,7 @@ import { describe, it } from "node:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { kindOf, messageOf, silent } from "@berth/base";
 import { openDiffer, openImages } from "@berth/images";
+import { Blobs, layout, named, smallLayer } from "../../scripts/bench/image-archive.ts";
 import { makeTar, type TarEntry, writeBusyboxImage } from "../support/image.ts";
 import { isRoot, openPlace, scope } from "./place.ts";
 
@@ -139,6 +140,23 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
     await place.import(archiveOf());
     await place.store.collector.collect();
     assert.deepEqual(place.held(), before);
+  });
+
+  it("two hundred small images take a few dozen transactions", async () => {
+    await using place = await openPlace();
+    const blobs = new Blobs();
+    const images = Array.from({ length: 200 }, (_, at) =>
+      named(blobs.image([smallLayer()], { config: { author: String(at) } }), `docker.io/library/many:${at}`),
+    );
+    const bytes = (async function* () {
+      yield layout(blobs, images);
+    })();
+    const before = place.commits();
+    const options = { name: "", snapshotter: "", signal: new AbortController().signal };
+    assert.equal((await place.images.importArchive(scope, bytes, options)).length, 200);
+    assert.ok(place.commits() - before < 60, `${place.commits() - before} transactions`);
+    await place.store.collector.collect();
+    assert.equal(place.store.content.list(scope, []).length, 401, "manifests, configs, the layer");
   });
 
   it("says which of the names are new", async () => {

@@ -1,5 +1,5 @@
 // A real store and the real berth-unpack, in a directory of their own.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { silent, systemClock } from "@berth/base";
 import { type Images, openDiffer, openImages } from "@berth/images";
@@ -23,14 +23,18 @@ export interface Place extends AsyncDisposable {
   reopen(): Promise<void>;
   import(archive: Uint8Array, options?: ImportOptions): Promise<string[]>;
   importChunks(chunks: AsyncIterable<Uint8Array>, options?: ImportOptions): Promise<string[]>;
+  /** Transactions that changed anything. */
+  commits(): number;
   /** Everything that the store holds. */
   held(): Record<string, unknown>;
 }
 
 export async function openPlace(snapshotter = "native"): Promise<Place> {
   const dir = mkdtempSync("/tmp/berth-images-");
+  const storeState = join(dir, "store-state");
+  mkdirSync(storeState);
   const open = async () => {
-    const store = await openStore({ root: join(dir, "root"), clock: systemClock, log: silent });
+    const store = await openStore({ root: join(dir, "root"), state: storeState, clock: systemClock, log: silent });
     const differ = openDiffer({ store, unpackPath: program, stateDir: join(dir, "state"), log: silent });
     return { store, images: openImages({ store, differ, log: silent }) };
   };
@@ -61,6 +65,7 @@ export async function openPlace(snapshotter = "native"): Promise<Place> {
       })();
       return importChunks(chunks, options);
     },
+    commits: () => Number(readFileSync(join(storeState, "io.berth.commits"), "utf8").split(" ")[1]),
     held: () => ({
       images: store.images.list(scope, []).map(({ name }) => name),
       content: store.content.list(scope, []).map(({ digest }) => digest),

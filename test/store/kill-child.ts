@@ -48,6 +48,25 @@ const actions: (() => Promise<void>)[] = [
     });
   },
   async () => {
+    const lease = fresh();
+    store.leases.create(scope.namespace, { id: lease, labels: {} });
+    await using batch = await store.content.batch({ ...scope, lease }, lease);
+    const digests: string[] = [];
+    for (let at = 0; at < 10; at++) {
+      const bytes = randomBytes(1 + Math.floor(Math.random() * 20_000));
+      const body = async function* () {
+        yield bytes;
+      };
+      digests.push((await batch.add({ expected: "", name: "bytes", body: body() })).digest);
+    }
+    await batch.commit();
+    const [first = ""] = digests;
+    await step("content", first, "present", () => {
+      store.content.update(scope, { digest: first, labels: KEEP }, ["labels"]);
+      store.leases.delete(scope.namespace, lease);
+    });
+  },
+  async () => {
     const found = pick(store.content.list(scope, ['labels."containerd.io/gc.root"==yes']));
     if (found) await step("content", found.digest, "absent", () => store.content.delete(scope, found.digest));
   },

@@ -1,14 +1,14 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { failedPrecondition, invalidArgument } from "@berth/base";
-import type { Scope, Store } from "@berth/store";
-import { bytesOf, writeBlob } from "./blobs.ts";
+import type { ContentBatch } from "@berth/store";
+import { bytesOf } from "./blobs.ts";
 import { MAX_DOCUMENT, parseBounded, tooLong } from "./bounded-json.ts";
 import { type ArchiveMember, tarMembers } from "./tar-stream.ts";
 
 /** Members of any kind. */
 const MAX_MEMBERS = 20_000;
-/** Blobs that are stored, each of which costs some milliseconds: an image of 500 layers has 502. */
+/** Blobs that are stored, each of which costs half a millisecond: an image of 500 layers has 502. */
 const MAX_STORED = 1_000;
 /** Members up to this size wait in memory until something names them: most archives of very many have only such. */
 const SMALL = 64 << 10;
@@ -25,8 +25,10 @@ export interface ArchiveContents {
   readonly documents: ReadonlyMap<string, unknown>;
   /** By the name in the archive, links followed. */
   blob(name: string): ArchiveBlob | null;
-  /** Puts a blob of the archive into the store, unless it is there. One that the archive has not is no error. */
-  keep(digest: string): Promise<void>;
+  /** Has the store know these blobs of the archive. One that the archive has not is no error. */
+  keep(digests: Iterable<string>): Promise<void>;
+  /** The same for a document of our own making. */
+  add(name: string, document: object): Promise<ArchiveBlob>;
 }
 
 const documentNames = new Set(["index.json", "manifest.json", "oci-layout"]);
@@ -41,8 +43,7 @@ const isStranger = (name: string): boolean => {
 
 /** Takes an archive's tar in one pass; all but small blobs go to the content store as they come. */
 export async function readArchive(
-  store: Store,
-  scope: Scope,
+  batch: ContentBatch,
   tar: AsyncIterable<Uint8Array>,
   signal: AbortSignal,
 ): Promise<ArchiveContents> {
@@ -51,15 +52,14 @@ export async function readArchive(
   const blobs = new Map<string, ArchiveBlob>();
   const links = new Map<string, string>();
   const waiting = new Map<string, Uint8Array>();
-  const unique = `${Date.now()}-${randomBytes(4).toString("hex")}`;
   let members = 0;
   let stored = 0;
   let waitingBytes = 0;
 
-  const write = (name: string, size: number, expected: string, body: AsyncIterable<Uint8Array>) => {
+  const write = (name: string, expected: string, body: AsyncIterable<Uint8Array>) => {
     if (++stored > MAX_STORED)
       throw invalidArgument(`the archive has more than ${MAX_STORED} blobs: import its images one by one`);
-    return writeBlob(store, scope, { ref: `import-${unique}-${stored}`, name, size, expected, body });
+    return batch.add({ name, expected, body });
   };
 
   for await (const entry of tarMembers(tar, signal)) {
@@ -81,7 +81,7 @@ export async function readArchive(
     const expected = hex === undefined ? "" : `sha256:${hex}`;
     const title = `the archive's member ${JSON.stringify(name)}`;
     if (member.size > SMALL || waitingBytes + member.size > MAX_WAITING) {
-      blobs.set(name, await write(title, member.size, expected, entry.body()));
+      blobs.set(name, await write(title, expected, entry.body()));
       continue;
     }
     const bytes = await wholeBody(entry);
@@ -97,12 +97,16 @@ export async function readArchive(
   for (const [name, bytes] of unparsed) documents.set(name, await parseBounded(bytes, `the archive's ${name}`));
   return {
     documents,
-    async keep(digest) {
-      const bytes = waiting.get(digest);
-      if (bytes === undefined) return;
-      waiting.delete(digest);
-      await write(`blob ${digest}`, bytes.length, digest, bytesOf(bytes));
+    async keep(digests) {
+      for (const digest of digests) {
+        const bytes = waiting.get(digest);
+        if (bytes === undefined) continue;
+        waiting.delete(digest);
+        await write(`blob ${digest}`, digest, bytesOf(bytes));
+      }
+      await batch.commit();
     },
+    add: (name, document) => batch.add({ name, expected: "", body: bytesOf(Buffer.from(JSON.stringify(document))) }),
     blob(name) {
       let at = posix.normalize(name);
       // docker save links equal layers to each other; a chain of links ends, a ring does not.

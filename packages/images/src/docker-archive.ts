@@ -1,8 +1,8 @@
 // What `docker save` writes without an OCI layout: manifest.json with names of files.
+import { setImmediate } from "node:timers/promises";
 import { type Descriptor, failedPrecondition, invalidArgument, normalizeReference } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 import type { ArchiveBlob, ArchiveContents } from "./archive-contents.ts";
-import { writeDocument } from "./blobs.ts";
 import { isGzip, isZstd } from "./decompress.ts";
 import { MAX_LISTED } from "./documents.ts";
 import { objectOf, stringOf, stringsOf } from "./json.ts";
@@ -14,6 +14,13 @@ export interface NamedTarget {
   readonly names: readonly string[];
 }
 
+/** What an entry names. */
+interface Found {
+  readonly config: ArchiveBlob;
+  readonly layers: readonly ArchiveBlob[];
+  readonly tags: readonly string[];
+}
+
 /** Writes a manifest for each entry of manifest.json. */
 export async function dockerTargets(
   store: Store,
@@ -21,37 +28,58 @@ export async function dockerTargets(
   entries: readonly unknown[],
   contents: ArchiveContents,
 ): Promise<NamedTarget[]> {
-  const targets: NamedTarget[] = [];
+  if (entries.length > MAX_LISTED)
+    throw invalidArgument(
+      `the archive's manifest.json has ${entries.length} entries: at most ${MAX_LISTED} are accepted`,
+    );
+  const found: Found[] = [];
+  let tags = 0;
   for (const [position, value] of entries.entries()) {
-    const where = `entry ${position} of the archive's manifest.json`;
-    const entry = objectOf(value, where);
-    const find = async (name: string): Promise<ArchiveBlob> => {
-      const blob = contents.blob(name);
-      if (blob === null)
-        throw failedPrecondition(`${where} names ${JSON.stringify(name.slice(0, 300))}, which is not in the archive`);
-      await contents.keep(blob.digest);
-      return blob;
-    };
-    const configName = stringOf(entry, "Config", where);
-    if (configName === "") throw invalidArgument(`${where} has no Config`);
-    const layers: object[] = [];
-    const layerNames = stringsOf(entry, "Layers", where);
-    if (layerNames.length > MAX_LISTED)
-      throw invalidArgument(`${where} has ${layerNames.length} layers: at most ${MAX_LISTED} are accepted`);
-    for (const name of layerNames) {
-      const blob = await find(name);
-      layers.push({ mediaType: await layerType(store, scope, blob.digest), ...blob });
+    await setImmediate();
+    const one = findParts(value, `entry ${position} of the archive's manifest.json`, contents);
+    tags += one.tags.length;
+    if (tags > MAX_LISTED)
+      throw invalidArgument(`the archive's manifest.json has more than ${MAX_LISTED} names: give its images fewer`);
+    found.push(one);
+  }
+  await contents.keep(found.flatMap(({ config, layers }) => [config, ...layers].map(({ digest }) => digest)));
+  /** A layer may be named a hundred thousand times. */
+  const types = new Map<string, string>();
+  const targets: NamedTarget[] = [];
+  for (const { config, layers, tags: own } of found) {
+    const described: object[] = [];
+    for (const layer of layers) {
+      const mediaType = types.get(layer.digest) ?? (await layerType(store, scope, layer.digest));
+      types.set(layer.digest, mediaType);
+      described.push({ mediaType, ...layer });
     }
-    const target = await writeDocument(store, scope, DOCKER_MANIFEST, {
+    const blob = await contents.add(DOCKER_MANIFEST, {
       schemaVersion: 2,
       mediaType: DOCKER_MANIFEST,
-      config: { mediaType: DOCKER_CONFIG, ...(await find(configName)) },
-      layers,
+      config: { mediaType: DOCKER_CONFIG, ...config },
+      layers: described,
     });
-    const names = stringsOf(entry, "RepoTags", where).flatMap((tag) => (tag === "" ? [] : [normalizeReference(tag)]));
-    targets.push({ target, names });
+    const names = own.map((tag) => normalizeReference(tag));
+    targets.push({ target: { mediaType: DOCKER_MANIFEST, ...blob, annotations: {} }, names });
   }
   return targets;
+}
+
+function findParts(value: unknown, where: string, contents: ArchiveContents): Found {
+  const entry = objectOf(value, where);
+  const find = (name: string): ArchiveBlob => {
+    const blob = contents.blob(name);
+    if (blob === null)
+      throw failedPrecondition(`${where} names ${JSON.stringify(name.slice(0, 300))}, which is not in the archive`);
+    return blob;
+  };
+  const config = stringOf(entry, "Config", where);
+  if (config === "") throw invalidArgument(`${where} has no Config`);
+  const layers = stringsOf(entry, "Layers", where);
+  if (layers.length > MAX_LISTED)
+    throw invalidArgument(`${where} has ${layers.length} layers: at most ${MAX_LISTED} are accepted`);
+  const tags = stringsOf(entry, "RepoTags", where).filter((tag) => tag !== "");
+  return { config: find(config), layers: layers.map(find), tags };
 }
 
 async function layerType(store: Store, scope: Scope, digest: string): Promise<string> {

@@ -1,3 +1,5 @@
+import { randomBytes } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import { type Descriptor, invalidArgument, isAlreadyExists, type Log, normalizeReference } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 import { type ArchiveContents, readArchive } from "./archive-contents.ts";
@@ -24,6 +26,10 @@ const MAX_NAME = 1_024;
 /** Deeper than any real index. */
 const MAX_DEPTH = 4;
 
+/** What is labelled at once: a label costs some microseconds of the event loop. */
+const MOST_CHILDREN = 1_000;
+const NAMED_AT_ONCE = 50;
+
 /**
  * Stores an archive's blobs, unpacks its images and names them, in this order: an image that has a name is whole. The
  * scope's lease holds what is made until it has a name.
@@ -35,22 +41,40 @@ export async function importArchive(
   { name, snapshotter, signal }: { name: string; snapshotter: string; signal: AbortSignal },
 ): Promise<ImportedImage[]> {
   const { store, platform } = parts;
-  const contents = await readArchive(store, scope, decompressed(archive), signal);
-  const all = await targetsOf(store, scope, contents);
-  const seen = new Set<string>();
-  for (const { target } of all) await keepWithLabels({ store, scope, contents, seen }, target, 0);
+  const all = await takeBlobs(store, scope, decompressed(archive), signal);
   const images: NamedTarget[] = [];
   const others: NamedTarget[] = [];
-  for (const each of all) ((await isImage(store, scope, each.target)) ? images : others).push(each);
+  for (const each of all) {
+    await setImmediate();
+    ((await isImage(store, scope, each.target)) ? images : others).push(each);
+  }
   const targets = named(images, name);
   for (const { target } of targets) {
+    // Of documents that were read before, nothing below waits for anything.
+    await setImmediate();
     const resolved = await resolveTarget(store, scope, target, platform);
     checkLayers(store, scope, resolved);
     if (snapshotter !== "") await unpackImage(parts, scope, resolved, snapshotter, signal);
   }
   // What is no image, a chart beside one, keeps the name that it has; without one, nobody could ask for it.
   const here = others.filter(({ target }) => isHere(store, scope, target.digest));
-  return [...targets, ...here].flatMap(({ target, names }) => names.map((one) => nameImage(store, scope, one, target)));
+  return nameImages(store, scope, [...targets, ...here]);
+}
+
+/** Stores the blobs of the archive that its images are made of, and maybe others, with their labels. */
+async function takeBlobs(
+  store: Store,
+  scope: Scope,
+  tar: AsyncIterable<Uint8Array>,
+  signal: AbortSignal,
+): Promise<NamedTarget[]> {
+  const ref = `import-${Date.now()}-${randomBytes(4).toString("hex")}`;
+  await using batch = await store.content.batch(scope, ref);
+  const contents = await readArchive(batch, tar, signal);
+  const all = await targetsOf(store, scope, contents);
+  const targets = all.map(({ target }) => target);
+  await keepWithLabels({ store, scope, contents, seen: new Set() }, targets);
+  return all;
 }
 
 async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents): Promise<NamedTarget[]> {
@@ -125,42 +149,97 @@ interface Walk {
 
 /** Labels what the content store has of a target, as the import that brought it did. */
 export const labelChildren = (store: Store, scope: Scope, target: Descriptor): Promise<void> =>
-  keepWithLabels({ store, scope, contents: { async keep() {} }, seen: new Set() }, target, 0);
+  keepWithLabels({ store, scope, contents: { async keep() {} }, seen: new Set() }, [target]);
+
+/** A document and what it refers to. */
+interface Parent {
+  readonly digest: string;
+  /** null for a manifest. */
+  readonly entries: readonly Descriptor[] | null;
+  readonly labels: Record<string, string>;
+  readonly children: readonly string[];
+}
 
 /**
- * Stores what a target refers to, and labels it with that, as containerd's client does: the collector follows these
- * labels. Children of an index that are not here (other platforms) are left out.
+ * Stores what targets refer to, and labels them with that, as containerd's client does: the collector follows these
+ * labels. Children of an index that are not here (other platforms) are left out. Level by level, so that what a thousand
+ * manifests refer to is stored by the dozen.
  */
-async function keepWithLabels(walk: Walk, target: Descriptor, depth: number): Promise<void> {
+async function keepWithLabels(walk: Walk, targets: readonly Descriptor[]): Promise<void> {
   const { store, scope, contents, seen } = walk;
-  // An index may name one manifest a thousand times, and another index it as often.
-  if (seen.has(target.digest)) return;
-  seen.add(target.digest);
-  const labels: Record<string, string> = {};
-  await contents.keep(target.digest);
-  if (isIndex(target.mediaType)) {
-    if (depth >= MAX_DEPTH) throw invalidArgument(`index ${target.digest} is nested more than ${MAX_DEPTH} deep`);
-    const entries = parseIndex(await readDocument(store, scope, "index", target.digest), `index ${target.digest}`);
-    const here = new Map<string, boolean>();
-    for (const [position, { descriptor }] of entries.entries()) {
-      await contents.keep(descriptor.digest);
-      const known = here.get(descriptor.digest) ?? isHere(store, scope, descriptor.digest);
-      here.set(descriptor.digest, known);
-      if (!known) continue;
-      labels[`containerd.io/gc.ref.content.m.${position}`] = descriptor.digest;
-      await keepWithLabels(walk, descriptor, depth + 1);
+  let level = targets;
+  for (let depth = 0; level.length > 0; depth++) {
+    await contents.keep(level.map(({ digest }) => digest));
+    const next: Descriptor[] = [];
+    let parents: Parent[] = [];
+    let children = 0;
+    for (const target of level) {
+      // An index may name one manifest a thousand times, and another index it as often.
+      if (seen.has(target.digest)) continue;
+      seen.add(target.digest);
+      const parent = await readParent(store, scope, target, depth);
+      if (parent === null) continue;
+      parents.push(parent);
+      children += parent.children.length;
+      if (children < MOST_CHILDREN) continue;
+      next.push(...(await keepChildren(walk, parents)));
+      parents = [];
+      children = 0;
     }
-  } else if (isManifest(target.mediaType)) {
-    const document = await readDocument(store, scope, "manifest", target.digest);
-    const { config, layers } = parseManifest(document, `manifest ${target.digest}`);
-    labels["containerd.io/gc.ref.content.config"] = config.digest;
-    for (const [position, layer] of layers.entries())
-      labels[`containerd.io/gc.ref.content.l.${position}`] = layer.digest;
-    for (const { digest } of [config, ...layers]) await contents.keep(digest);
-  } else {
-    return;
+    next.push(...(await keepChildren(walk, parents)));
+    level = next;
   }
-  addLabels(store, scope, target.digest, labels);
+}
+
+async function readParent(store: Store, scope: Scope, target: Descriptor, depth: number): Promise<Parent | null> {
+  const { digest, mediaType } = target;
+  if (isIndex(mediaType)) {
+    if (depth >= MAX_DEPTH) throw invalidArgument(`index ${digest} is nested more than ${MAX_DEPTH} deep`);
+    const index = parseIndex(await readDocument(store, scope, "index", digest), `index ${digest}`);
+    const entries = index.map(({ descriptor }) => descriptor);
+    return { digest, entries, labels: {}, children: entries.map((entry) => entry.digest) };
+  }
+  if (!isManifest(mediaType)) return null;
+  const document = await readDocument(store, scope, "manifest", digest);
+  const { config, layers } = parseManifest(document, `manifest ${digest}`);
+  const labels: Record<string, string> = { "containerd.io/gc.ref.content.config": config.digest };
+  for (const [position, layer] of layers.entries()) labels[`containerd.io/gc.ref.content.l.${position}`] = layer.digest;
+  return { digest, entries: null, labels, children: [config, ...layers].map((child) => child.digest) };
+}
+
+/** The children that are documents themselves, each of them once. */
+async function keepChildren({ store, scope, contents, seen }: Walk, parents: readonly Parent[]): Promise<Descriptor[]> {
+  await contents.keep(new Set(parents.flatMap(({ children }) => children)));
+  const documents = new Map<string, Descriptor>();
+  const here = new Map<string, boolean>();
+  const isKnown = (digest: string): boolean => {
+    const known = here.get(digest) ?? isHere(store, scope, digest);
+    here.set(digest, known);
+    return known;
+  };
+  for (const { entries, labels } of parents)
+    for (const [position, entry] of (entries ?? []).entries()) {
+      if (!isKnown(entry.digest)) continue;
+      labels[`containerd.io/gc.ref.content.m.${position}`] = entry.digest;
+      if (!seen.has(entry.digest)) documents.set(entry.digest, entry);
+    }
+  if (parents.length > 0)
+    store.transaction(() => {
+      for (const { digest, labels } of parents) addLabels(store, scope, digest, labels);
+    });
+  return [...documents.values()];
+}
+
+/** By the dozen: each transaction is an fsync, and the event loop is everybody's. */
+async function nameImages(store: Store, scope: Scope, targets: readonly NamedTarget[]): Promise<ImportedImage[]> {
+  const all = targets.flatMap(({ target, names }) => names.map((name) => ({ target, name })));
+  const images: ImportedImage[] = [];
+  for (let at = 0; at < all.length; at += NAMED_AT_ONCE) {
+    if (at > 0) await setImmediate();
+    const some = all.slice(at, at + NAMED_AT_ONCE);
+    images.push(...store.transaction(() => some.map(({ name, target }) => nameImage(store, scope, name, target))));
+  }
+  return images;
 }
 
 function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImportedImage {

@@ -154,10 +154,11 @@ export const isRecorded = (store: Store, scope: Scope, digest: string): boolean 
 
 /** Throws failed-precondition unless all layers are there, and data-loss if one is damaged. */
 export function checkLayers(store: Store, scope: Scope, { manifest, layers }: Resolved): void {
-  for (const layer of layers) {
-    const lack = lackOf(store, scope, layer.digest);
+  // One layer may be named a thousand times.
+  for (const digest of new Set(layers.map((layer) => layer.digest))) {
+    const lack = lackOf(store, scope, digest);
     if (lack === null) continue;
-    const name = `layer ${layer.digest} of manifest ${manifest.digest}`;
+    const name = `layer ${digest} of manifest ${manifest.digest}`;
     if (lack !== "missing") throw damaged(name, lack.damage);
     throw failedPrecondition(`${name} is not in the content store`);
   }

@@ -137,7 +137,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     containers: containerStore(core),
     exits: exitStore(core),
     images: imageStore(core),
-    content: contentStore(core, { layout, blobs, records, ingests }),
+    content: contentStore({ core, layout, blobs, records, ingests, trash: contentTrash }),
     leases: leaseStore(core),
     unfinished: unfinishedStore(core),
     collector: collecting.api,

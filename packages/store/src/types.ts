@@ -153,6 +153,24 @@ export interface ContentWriter extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/**
+ * Blobs that come together: they are synchronized and become known by the dozen. One whose `commit` has resolved is durable,
+ * and has the lease of the scope; what was added after the last one is gone when the batch is disposed.
+ */
+export interface ContentBatch extends AsyncDisposable {
+  /**
+   * Takes a blob. With `expected` its digest must be that, and the body of one that is there and whole need not be read; a
+   * damaged one is replaced, for all that have it. `name` says in errors what the bytes were called.
+   */
+  add(blob: {
+    expected: string;
+    name: string;
+    body: AsyncIterable<Uint8Array>;
+  }): Promise<{ digest: string; size: number }>;
+  /** Makes blobs of all that was added. */
+  commit(): Promise<void>;
+}
+
 export interface ContentReader {
   readonly size: number;
   /** At most `length` bytes at `offset`; fewer at the end. */
@@ -191,6 +209,8 @@ export interface ContentStore {
   repair(scope: Scope, wanted: { digest: string; size: number; signal: AbortSignal }): Promise<boolean>;
   /** already-exists where `expected` is present in the namespace; unavailable while another writer has the ref. */
   writer(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
+  /** For many blobs: see `ContentBatch`. It is one ingest, and `ref` is its name. */
+  batch(scope: Scope, ref: string): Promise<ContentBatch>;
   status(scope: Scope, ref: string): IngestStatus;
   listStatuses(scope: Scope, filters: Filters): IngestStatus[];
   abort(scope: Scope, ref: string): Promise<void>;

@@ -42,6 +42,8 @@ export interface Ingests {
   list(namespace: string): IngestStatus[];
   find(namespace: string, ref: string): IngestStatus | null;
   isOpen(namespace: string, ref: string): boolean;
+  /** Whether a blob may be had for its name: it is the namespace's own, or shared by another. */
+  isToBeHad(namespace: string, digest: string): boolean;
   /** Inside a transaction: forgets the ingest; its file goes once that is durable. False where it is not there. */
   drop(namespace: string, ref: string): boolean;
 }
@@ -250,6 +252,7 @@ export function openIngests(
     open,
     find,
     drop,
+    isToBeHad: (namespace, digest) => present(namespace, digest) || isShared(digest),
     isOpen: (namespace, ref) => writers.has(keyOf(namespace, ref)),
     list: (namespace) =>
       db

@@ -1,8 +1,10 @@
 import { BerthError, invalidArgument, isDigest, messageOf, parseFilters } from "@berth/base";
 import { type Core, labelField } from "../core.ts";
 import { detachFromLease, namespaceOf } from "../scope.ts";
+import type { Trash } from "../trash.ts";
 import type { ContentInfo, ContentStore } from "../types.ts";
 import { updateLabels } from "../update-map.ts";
+import { openBatch } from "./batch.ts";
 import type { Blobs } from "./blobs.ts";
 import { DamagedBlob } from "./damaged-blob.ts";
 import type { Ingests } from "./ingests.ts";
@@ -11,15 +13,15 @@ import { openReader } from "./reader.ts";
 import type { ContentRecords } from "./records.ts";
 import { repairBlob } from "./repair.ts";
 
-export function contentStore(
-  core: Core,
-  {
-    layout,
-    blobs,
-    records,
-    ingests,
-  }: { layout: ContentLayout; blobs: Blobs; records: ContentRecords; ingests: Ingests },
-): ContentStore {
+export function contentStore(parts: {
+  core: Core;
+  layout: ContentLayout;
+  blobs: Blobs;
+  records: ContentRecords;
+  ingests: Ingests;
+  trash: Trash;
+}): ContentStore {
+  const { core, layout, blobs, records, ingests } = parts;
   const { db, changed } = core;
 
   const recorded: ContentStore["info"] = (scope, digest) => {
@@ -84,6 +86,11 @@ export function contentStore(
       if (options.expected !== "" && !isDigest(options.expected))
         throw invalidArgument(`expected digest "${options.expected}" is no sha256 digest`);
       return ingests.open(scope, options);
+    },
+    async batch(scope, ref) {
+      namespaceOf(scope);
+      if (ref === "") throw invalidArgument("ref must not be empty");
+      return openBatch(parts, scope, ref);
     },
     status(scope, ref) {
       const found = ingests.find(namespaceOf(scope), ref);
