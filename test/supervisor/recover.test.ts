@@ -1,7 +1,7 @@
 // A database that is lost under containers that run: berthd refuses it, `berthd recover` rebuilds it, they go on.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { readFileSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { it } from "node:test";
 import { promisify } from "node:util";
@@ -35,6 +35,11 @@ for (const [what, lose] of Object.entries(losses))
     await berth("run", "--name", "over", image, "true");
     const pid = Number(await berthd.ctr("tasks", "ls").then((out) => /^web +(\d+)/m.exec(out)?.[1]));
     await berthd.end();
+    // What is nobody's container is said, and in nobody's way.
+    const tasks = join(berthd.state, "io.containerd.runtime.v2.task");
+    for (const bundle of ["bad namespace/x", "default/a b", "default/strange"])
+      mkdirSync(join(tasks, bundle), { recursive: true });
+    symlinkSync("nowhere", join(tasks, "default/strange/config.json"));
     lose({ root: berthd.root, database: join(berthd.root, "io.berth.metadata.v1.sqlite/meta.db") });
 
     const config = ["--config", join(berthd.dir, "config.toml")];
@@ -44,6 +49,8 @@ for (const [what, lose] of Object.entries(losses))
     );
     assert.match(refusal, /^berthd: [^\n]*`berthd recover` \(with the same --config, --root and --state\)[^\n]*\n$/);
     const { stdout: said } = await run(berthdPath, [...config, "recover"]);
+    for (const id of ["x", "a b", "strange"])
+      assert.match(said, new RegExp(`not rebuilt: container "${id}" in namespace`));
     assert.match(said, /start berthd now: it finds the containers that run\n$/);
     await berthd.restart();
 

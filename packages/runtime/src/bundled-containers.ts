@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bundleOf, layoutOf } from "./bundle.ts";
 import { findBundles } from "./reconnect.ts";
@@ -22,8 +22,9 @@ export function bundledContainers(state: string, root: string): BundledContainer
 }
 
 function readSpec(bundle: string): Uint8Array | null {
-  if (!readdirSync(bundle).includes("config.json")) return null;
-  const spec = readFileSync(join(bundle, "config.json"));
+  const path = join(bundle, "config.json");
+  if (lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) return null;
+  const spec = readFileSync(path);
   try {
     JSON.parse(spec.toString("utf8"));
     return spec;

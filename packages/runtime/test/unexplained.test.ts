@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { isNotFound, kindOf, type Log } from "@berth/base";
 import { bundleOf, createBundle, openLayout } from "../src/bundle.ts";
-import type { CreateTask } from "../src/index.ts";
+import { bundledContainers, type CreateTask } from "../src/index.ts";
 import { identify } from "../src/process-identity.ts";
 import { type FakeHost, openFakeHost } from "./fake-shim.ts";
 
@@ -213,6 +213,23 @@ describe("a bundle without a journal", () => {
     await runtime.tasks.create(NS, optionsOf("web"));
     assert.ok(existsSync(join(asideIn(host, "bundles", "web"), "rootfs/x")));
   });
+});
+
+it("what is no spec in a bundle is taken for none, and never waited for", async () => {
+  await using host = await openFakeHost();
+  files(bundleIn(host, "spec"), { "config.json": "{}" });
+  files(bundleIn(host, "cut"), { "config.json": '{"process":' });
+  for (const id of ["link", "device", "directory", "fifo", "none"]) mkdirSync(bundleIn(host, id));
+  symlinkSync("nowhere", join(bundleIn(host, "link"), "config.json"));
+  symlinkSync("/dev/zero", join(bundleIn(host, "device"), "config.json"));
+  mkdirSync(join(bundleIn(host, "directory"), "config.json"));
+  execFileSync("mkfifo", [join(bundleIn(host, "fifo"), "config.json")]);
+  const found = bundledContainers(host.state, join(host.directory, "root"));
+  assert.equal(found.length, 7);
+  assert.deepEqual(
+    found.filter(({ spec }) => spec !== null).map(({ id }) => id),
+    ["spec"],
+  );
 });
 
 describe("the sweep", () => {

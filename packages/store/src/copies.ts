@@ -2,7 +2,7 @@
 // them but `berthd recover`, when the database is lost. They are written after the answer and without fsync: what the
 // database has is what counts, and a copy that a power cut took is missing only where the database is gone too.
 import { createHash } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { Log } from "@berth/base";
@@ -115,8 +115,16 @@ export function readCopies(root: string, table: CopiedTable): { rows: CopiedRow[
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return { rows: [], damaged: 0 };
     throw error;
   }
-  const rows = names.map((name) => decode(readFileSync(join(directory, name), "utf8"))).filter((row) => row !== null);
+  const rows = names.map((name) => readCopy(join(directory, name), table)).filter((row) => row !== null);
   return { rows, damaged: names.length - rows.length };
+}
+
+/** Null where it is no copy of a row of the table. */
+function readCopy(path: string, table: CopiedTable): CopiedRow | null {
+  if (!lstatSync(path).isFile()) return null;
+  const row = decode(readFileSync(path, "utf8"));
+  const isWhole = row !== null && copied[table].every((column) => row[column] !== undefined && row[column] !== null);
+  return isWhole ? row : null;
 }
 
 const encode = (row: CopiedRow): string =>

@@ -42,6 +42,8 @@ export interface StoreOptions {
   readonly state?: string | null;
   /** Paths of the caller's own (sockets) that may lie in one of the two. */
   readonly others?: readonly string[];
+  /** For what a recovery does last. */
+  readonly recovering?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** What differs from the default schedule of the collector. */
@@ -60,8 +62,8 @@ const WEEK = 7 * 24 * 3_600_000;
  * where it is not berth's or not what it was.
  */
 export async function openStore(options: StoreOptions): Promise<Store> {
-  const { root, state = null, others = [], log } = options;
-  const claimed = claimPlaces({ root, state, others }, log);
+  const { root, state = null, others = [], recovering = false, log } = options;
+  const claimed = claimPlaces({ root, state, others, recovering }, log);
   try {
     return await assemble(claimed, options);
   } catch (error) {

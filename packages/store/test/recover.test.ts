@@ -1,5 +1,6 @@
 // What is rebuilt when the database is lost, and what is said of the rest.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   cpSync,
@@ -8,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
@@ -15,7 +17,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { it } from "node:test";
 import { silent, systemClock } from "@berth/base";
-import { openStore, recoverStore, type Store } from "@berth/store";
+import { endRecovery, openStore, recoverStore, type Store } from "@berth/store";
 import { fails, put, scope } from "./support.ts";
 
 const DATABASE = "io.berth.metadata.v1.sqlite/meta.db";
@@ -37,6 +39,7 @@ const open = (at: Place): Promise<Store> =>
 async function recover(at: Place): Promise<string[]> {
   const said: string[] = [];
   await recoverStore({ ...at, others: [] }, { clock: systemClock, log: silent, tell: (line) => void said.push(line) });
+  endRecovery(at.root);
   return said;
 }
 
@@ -178,6 +181,11 @@ it("what a start has put aside is taken back", async () => {
   const content = join(at.root, "io.containerd.content.v1.content/blobs/sha256");
   const snapshots = join(at.root, "io.containerd.snapshotter.v1.native/snapshots");
   cpSync(content, join(aside, "blobs"), { recursive: true });
+  // Somebody has put files among it.
+  writeFileSync(join(aside, "snapshots/file"), "");
+  mkdirSync(join(at.root, "io.berth.quarantine.v1/20300101T000001.000Z"));
+  for (const name of ["20300101T000002.000Z", "20300101T000001.000Z/blobs"])
+    writeFileSync(join(at.root, "io.berth.quarantine.v1", name), "");
   cpSync(snapshots, join(aside, "snapshots/native"), { recursive: true });
   for (const directory of [content, snapshots])
     for (const name of readdirSync(directory)) rmSync(join(directory, name), { recursive: true });
@@ -207,6 +215,64 @@ it("a root that is lost as a whole is begun again as the one that its state dire
 
 it("one that is in use is not touched", async () => {
   const at = place();
-  await using _store = await open(at);
-  await fails(() => recover(at), "unavailable", "in use");
+  {
+    await using _store = await open(at);
+    await fails(() => recover(at), "unavailable", "in use");
+  }
+  await (await open(at)).close();
+});
+
+it("a root whose recovery was cut short is refused until it has come to its end", async () => {
+  const at = place();
+  const first = await open(at);
+  await fill(first);
+  const before = allOf(first);
+  await first.close();
+  rmSync(join(at.root, DATABASE));
+  const cut = recoverStore(
+    { ...at, others: [] },
+    {
+      clock: systemClock,
+      log: silent,
+      tell(line) {
+        if (/blobs rebuilt/.test(line)) throw new Error("cut short");
+      },
+    },
+  );
+  await assert.rejects(cut, /cut short/);
+  await fails(() => open(at), "data-loss", "run `berthd recover` to its end");
+  await recover(at);
+  await using again = await open(at);
+  assert.deepEqual(allOf(again), before);
+});
+
+it("what is no blob and no copy is passed over, and never waited for", async () => {
+  const at = place();
+  const first = await open(at);
+  await fill(first);
+  await first.close();
+  rmSync(join(at.root, DATABASE));
+  const plant = (directory: string, end: string) => {
+    const path = (letter: string) => join(directory, letter.repeat(64 - end.length) + end);
+    symlinkSync("/dev/zero", path("a"));
+    symlinkSync("nowhere", path("b"));
+    mkdirSync(path("c"));
+    execFileSync("mkfifo", [path("d")]);
+  };
+  plant(join(at.root, "io.containerd.content.v1.content/blobs/sha256"), "");
+  const copies = join(at.root, "io.berth.copies.v1");
+  plant(join(copies, "images"), ".json");
+  const rows = ["null", "3", "[]", "{}", '{"namespace":"../..","id":"x"}', '{"namespace":"test","id":"y"}'];
+  for (const [i, row] of rows.entries()) writeFileSync(join(copies, `containers/planted${i}.json`), row);
+  const said = (await recover(at)).join("\n");
+  assert.match(said, /not rebuilt: 4 blobs whose bytes are not those of their digest/);
+  assert.match(said, /not rebuilt: 4 images whose copies cannot be read/);
+  assert.match(said, /not rebuilt: 4 containers whose copies cannot be read/);
+  assert.match(said, /not rebuilt: 2 containers: (.* and |.*, )?[^\n]*x \(its namespace is not a name\)/);
+  assert.match(said, /test\/y \(its copy is damaged: /);
+  await using again = await open(at);
+  assert.deepEqual(
+    again.containers.list(scope, []).map(({ id }) => id),
+    ["web"],
+  );
 });

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { bootId } from "../boot.ts";
 import { hashFile } from "../content/hash-file.ts";
@@ -16,7 +16,9 @@ export async function rebuildBlobs(root: string, db: Database, tell: Tell): Prom
   for (const name of readdirSync(directory)) {
     const digest = `sha256:${name}`;
     if (!/^[a-f0-9]{64}$/.test(name) || known.has(digest)) continue;
-    const found = await hashFile(join(directory, name));
+    const path = join(directory, name);
+    // Never read: a device has no end, and a FIFO no begin.
+    const found = lstatSync(path).isFile() ? await hashFile(path) : null;
     if (found?.digest !== digest) damaged.push(name);
     else {
       db.transaction(

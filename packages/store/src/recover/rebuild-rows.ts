@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "@berth/base";
+import { checkId, messageOf } from "@berth/base";
 import { type CopiedRow, type CopiedTable, copied, readCopies } from "../copies.ts";
 import type { Database } from "../database.ts";
 import { shown } from "./rebuild-blobs.ts";
@@ -36,7 +36,7 @@ export function rebuildRows(root: string, db: Database, table: CopiedTable, tell
       );
       added++;
     } catch (error) {
-      without.push(`${nameOf(table, row)} (${messageOf((error as Error).cause ?? error)})`);
+      without.push(`${nameOf(table, row)} (its copy is damaged: ${messageOf((error as Error).cause ?? error)})`);
     }
   }
   tell(`${added} ${table} rebuilt`);
@@ -49,6 +49,8 @@ const nameOf = (table: CopiedTable, row: CopiedRow): string =>
 
 /** What the row is about and is not there any more; null where nothing is missing. */
 function lackOf(root: string, db: Database, table: CopiedTable, row: CopiedRow): string | null {
+  const namespace = String(table === "namespaces" ? row.name : row.namespace);
+  if (!isId(namespace)) return "its namespace is not a name";
   if (table === "snapshots") {
     if (!existsSync(snapshotPath(root, row.snapshotter, row.id))) return "its directory is missing";
     if (row.parent !== null && db.get("SELECT 1 FROM snapshots WHERE id = ?", Number(row.parent)) === null)
@@ -57,6 +59,15 @@ function lackOf(root: string, db: Database, table: CopiedTable, row: CopiedRow):
   if (table === "images" && db.get("SELECT 1 FROM blobs WHERE digest = ?", String(row.digest)) === null)
     return "its manifest is missing";
   return null;
+}
+
+function isId(text: string): boolean {
+  try {
+    checkId("namespace", text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Rows of a database that is older than the disk: what they are about was deleted since. */

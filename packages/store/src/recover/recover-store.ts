@@ -9,8 +9,8 @@ import { type Database, inspectDatabase, openDatabase } from "../database.ts";
 import { nameOfBatch, QUARANTINE } from "../quarantine.ts";
 import { enterId, type Places } from "../root/claim.ts";
 import { commitsFile, sessionFile } from "../root/continuity.ts";
-import { databaseOf, namesIn, refusal } from "../root/inspect-root.ts";
-import { MARKER, readMarker, writeMarker } from "../root/marker.ts";
+import { databaseOf, namesIn, recoveryFile, refusal } from "../root/inspect-root.ts";
+import { MARKER, readMarker, syncNames, writeDurably, writeMarker } from "../root/marker.ts";
 import { isBerths, isOwn, ownerOf } from "../root/owner.ts";
 import { rebuildBlobs } from "./rebuild-blobs.ts";
 import { dropWithoutFiles, rebuildRows } from "./rebuild-rows.ts";
@@ -22,7 +22,10 @@ export type Tell = (sentence: string) => void;
 /** Milliseconds that a lease keeps what was rebuilt from the collector, so that somebody can look at it first. */
 const KEPT = 7 * 24 * 3_600_000;
 
-/** Throws where the root is somebody else's, or in use. When it resolves the root can be opened. */
+/**
+ * Throws where the root is somebody else's, or in use. When it resolves the root can be opened, by who says that it is
+ * `recovering` until `endRecovery`.
+ */
 export async function recoverStore(
   places: Places,
   { clock, log, tell }: { clock: Clock; log: Log; tell: Tell },
@@ -57,6 +60,12 @@ export async function recoverStore(
   log.debug("the database is rebuilt", { path: databaseOf(root) });
 }
 
+/** Everything is put together: anybody may open the root. */
+export function endRecovery(root: string): void {
+  rmSync(recoveryFile(root), { force: true });
+  syncNames(dirname(databaseOf(root)));
+}
+
 /** Null where the root has no marker that can be read. Throws where it is not berth's. */
 function idOfRoot(root: string, others: readonly string[]): string | null {
   const names = namesIn(root, others)?.filter((name) => name !== MARKER) ?? [];
@@ -72,6 +81,7 @@ function idOfRoot(root: string, others: readonly string[]): string | null {
 function keepDatabase(root: string, id: string | null, aside: string, tell: Tell): string | null {
   const path = databaseOf(root);
   if (!existsSync(path)) {
+    begin(root);
     tell("the database is missing: a new one is made");
     // A log without its database is of no use, and harm to another.
     return putAside(path, aside);
@@ -83,6 +93,7 @@ function keepDatabase(root: string, id: string | null, aside: string, tell: Tell
       database.hasSchema ? database.damage() : "it is empty",
     ]);
     if (damage === null && (id === null || found === id || found === "")) {
+      begin(root);
       tell("the database is whole and goes on to be used; what it lacks is added");
       return found;
     }
@@ -92,8 +103,15 @@ function keepDatabase(root: string, id: string | null, aside: string, tell: Tell
     if (["unavailable", "resource-exhausted"].includes((error as { kind?: string }).kind ?? "")) throw error;
     why = messageOf((error as Error).cause ?? error);
   }
+  begin(root);
   tell(`the database cannot be used (${why}): it is put aside in ${aside}, and a new one is made`);
   return putAside(path, aside);
+}
+
+/** Once nothing speaks against it: a start on what a kill has left half done would put the rest aside. */
+function begin(root: string): void {
+  mkdirSync(dirname(recoveryFile(root)), { recursive: true, mode: 0o700 });
+  writeDurably(recoveryFile(root), "");
 }
 
 function putAside(path: string, aside: string): null {

@@ -16,12 +16,14 @@ export interface Places {
   readonly state: string | null;
   /** Paths of the caller's own (sockets) that may lie in one of the two. */
   readonly others: readonly string[];
+  /** For what a recovery does last: the root is opened although it is not whole yet. */
+  readonly recovering?: boolean;
 }
 
 /** Throws one sentence where one of the directories is somebody else's or not what it was; changes nothing. */
 export function inspectPlaces(places: Places): RootState {
   const { root, state, others } = places;
-  const found = inspectRoot(root, [...others, ...(state === null ? [] : [state])]);
+  const found = inspectRoot(root, [...others, ...(state === null ? [] : [state])], places.recovering);
   const id = found.at === "marked" ? found.id : found.at === "fresh" ? "new" : null;
   if (state !== null) inspectState(state, { root, id, others: [...others, root] });
   return found;

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { dataLoss, failedPrecondition } from "@berth/base";
 import { applicationId } from "./application-id.ts";
@@ -13,6 +13,9 @@ export type RootState =
   /** The database is there (`alone`: and nothing else), and the marker is missing or damaged. */
   | { readonly at: "unmarked"; readonly alone: boolean };
 
+/** There from the begin of a recovery to its end: what the database has until then is not all. */
+export const recoveryFile = (root: string): string => join(dirname(databaseOf(root)), "recovering");
+
 export const databaseOf = (root: string): string => join(root, "io.berth.metadata.v1.sqlite", "meta.db");
 
 /** What to do about a root whose database is not what it was; one clause. */
@@ -24,9 +27,13 @@ export const RECOVER =
  * lie below it. Throws where it is somebody else's, or where its database is lost: nothing in there may be deleted
  * because of records that are gone.
  */
-export function inspectRoot(root: string, others: readonly string[]): RootState {
+export function inspectRoot(root: string, others: readonly string[], recovering = false): RootState {
   const names = namesIn(root, others);
   if (names === null) return { at: "fresh" };
+  if (!recovering && existsSync(recoveryFile(root)))
+    throw dataLoss(
+      `root directory ${root} is being recovered, or that was cut short: run \`berthd recover\` to its end`,
+    );
   const marker = readMarker(root, "root");
   if (typeof marker === "object") {
     checkDatabaseFile(root, marker.id);

@@ -1,9 +1,9 @@
 // `berthd recover`: rebuilds a database that is lost or too old, while containers go on, and says what it could not.
-import { isNotFound, type Log, messageOf, systemClock } from "@berth/base";
+import { dataLoss, isNotFound, type Log, messageOf, systemClock } from "@berth/base";
 import { relabelImage } from "@berth/images";
 import { typeUrls } from "@berth/proto";
 import { type BundledContainer, bundledContainers } from "@berth/runtime";
-import { openStore, recoverStore, type Store } from "@berth/store";
+import { endRecovery, openStore, recoverStore, type Store } from "@berth/store";
 import { claimSocket } from "@berth/transport";
 import type { Config } from "../config/sections.ts";
 import { ttrpcAddressOf } from "./effective-config.ts";
@@ -19,9 +19,12 @@ export async function recover(config: Config, log: Log, tell: (sentence: string)
   const places = { root, state, others: addresses };
   await recoverStore(places, { clock: systemClock, log, tell });
   const gc = { startupDelayMs: NEVER, mutationThreshold: 0, deletionThreshold: 0 };
-  await using store = await openStore({ ...places, clock: systemClock, log, gc });
-  await relabelImages(store, tell);
-  rebuildContainers(store, bundledContainers(state, root), config, tell);
+  {
+    await using store = await openStore({ ...places, recovering: true, clock: systemClock, log, gc });
+    await relabelImages(store, tell);
+    rebuildContainers(store, bundledContainers(state, root), config, tell);
+  }
+  endRecovery(root);
   tell(
     "not kept anywhere but in the database: leases, ingests, the labels of blobs (those that images need were made again), and whose a blob without an image was (each namespace has it for a week)",
   );
@@ -50,26 +53,28 @@ function rebuildContainers(
   let added = 0;
   for (const { namespace, id, spec } of bundles) {
     const scope = { namespace, lease: "" };
-    if (unlessMissing(() => store.containers.get(scope, id)) !== null) continue;
-    const snapshotter = store.snapshotters.find(
-      (name) => unlessMissing(() => store.snapshotter(name).stat(scope, id)) !== null,
-    );
     try {
+      if (unlessMissing(() => store.containers.get(scope, id)) !== null) continue;
+      if (spec === null) throw dataLoss("its bundle has no spec that can be read");
+      const snapshotter = store.snapshotters.find(
+        (name) => unlessMissing(() => store.snapshotter(name).stat(scope, id)) !== null,
+      );
       store.containers.create(scope, {
         id,
         labels: {},
         image: "",
         runtime: { name: engine.defaultRuntime, options: null },
-        spec: spec === null ? null : { typeUrl: typeUrls.spec, value: spec },
+        spec: { typeUrl: typeUrls.spec, value: spec },
         snapshotter: snapshotter ?? "",
         snapshotKey: snapshotter === undefined ? "" : id,
         extensions: {},
         sandbox: "",
       });
       added++;
-      if (spec === null) tell(`container ${id} in namespace ${namespace} has lost its spec`);
     } catch (error) {
-      tell(`not rebuilt: container ${id} in namespace ${namespace} (${messageOf(error)})`);
+      // The directory may have a name that no container can have.
+      const names = `${JSON.stringify(id)} in namespace ${JSON.stringify(namespace)}`;
+      tell(`not rebuilt: container ${names} (${messageOf(error)})`);
     }
   }
   if (added > 0)
