@@ -432,7 +432,12 @@ CALL(call_treeSync) {
   UNUSED;
   int32_t fd;
   if (JS_ToInt32(ctx, &fd, argv[0])) return JS_EXCEPTION;
-  return outcome(ctx, syncfs(fd));
+  // The caller's may be O_PATH, which syncfs(2) refuses.
+  int readable = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (readable < 0) return failure(ctx, errno);
+  JSValue result = outcome(ctx, syncfs(readable));
+  close(readable);
+  return result;
 }
 
 // treeConfine(directory): makes it the process's root and working directory (chroot(2)).

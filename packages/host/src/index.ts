@@ -28,7 +28,7 @@ export {
 export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
 export { collectGarbage, tidyAfter } from "./memory.ts";
 export { MS, mount, umount } from "./mounts.ts";
-export { fitsPage, mountOverlay } from "./overlay.ts";
+export { detachedOverlay, fitsPage, mountOverlay } from "./overlay.ts";
 export {
   chmod,
   chown,

@@ -48,24 +48,30 @@ export function mountOverlay(source: string, target: string, flags: number, opti
   try {
     const data = [...others, `lowerdir=${lower.join(":")}`].join(",");
     if (fitsPage(data)) mount(source, target, "overlay", flags, data);
-    else mountOneByOne(source, target, flags, lower, others);
+    else {
+      using made = detachedOverlay(source, flags, lower, others);
+      check(native.moveMount(made.number, target), "move_mount", target);
+    }
   } finally {
     enter(`/proc/self/fd/${here.number}`);
   }
 }
 
-function mountOneByOne(
+/**
+ * An overlay that is mounted nowhere, by the descriptor of its root (O_PATH): it needs no mount namespace, and goes when
+ * the descriptor is closed. A path has 255 bytes at most, and so have all lower ones together before Linux 6.5.
+ */
+export function detachedOverlay(
   source: string,
-  target: string,
   flags: number,
   lower: readonly string[],
   others: readonly string[],
-): void {
+): Fd {
   using configuration = new Fd(check(native.fsopen("overlay"), "fsopen", "overlay"), "overlay");
   const set = (command: number, key: string | null, value: string | null): void => {
     const result = native.fsconfig(configuration.number, command, key, value);
     if (typeof result === "number" && result < 0)
-      check(result, "fsconfig", `${key ?? target}${complaintOf(configuration)}`);
+      check(result, "fsconfig", `${key ?? source}${complaintOf(configuration)}`);
   };
   set(SET_STRING, "source", source);
   if ((flags & MS.RDONLY) !== 0) set(SET_FLAG, "ro", null);
@@ -74,11 +80,12 @@ function mountOneByOne(
     if (equals < 0) set(SET_FLAG, option, null);
     else set(SET_STRING, option.slice(0, equals), option.slice(equals + 1));
   }
-  for (const path of lower) set(SET_STRING, "lowerdir+", path);
+  const [only = ""] = lower;
+  if (lower.length === 1) set(SET_STRING, "lowerdir", only);
+  else for (const path of lower) set(SET_STRING, "lowerdir+", path);
   set(CREATE, null, null);
   const wanted = attributes.reduce((sum, [flag, attribute]) => ((flags & flag) !== 0 ? sum | attribute : sum), 0);
-  using made = new Fd(check(native.fsmount(configuration.number, wanted), "fsmount", target), target);
-  check(native.moveMount(made.number, target), "move_mount", target);
+  return new Fd(check(native.fsmount(configuration.number, wanted), "fsmount", source), source);
 }
 
 /** What the kernel says of the last error, such as ` (too many lower directories, limit is 500)`. */

@@ -21,7 +21,7 @@ const MAX_STDERR = 16 << 10;
 
 export interface UnpackRun {
   readonly program: string;
-  readonly command: "apply" | "diff";
+  readonly command: "apply" | "diff" | "probe";
   readonly job: object;
   /** The child is killed when it is aborted. */
   readonly signal: AbortSignal;

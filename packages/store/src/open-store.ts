@@ -23,7 +23,7 @@ import { type ClaimedRoot, claimPlaces } from "./root/claim.ts";
 import type { LayerLayout } from "./snapshots/layer-layout.ts";
 import { nativeLayout } from "./snapshots/native.ts";
 import { overlayLayout } from "./snapshots/overlay.ts";
-import { overlaySupport } from "./snapshots/overlay-support.ts";
+import { overlaySupport, type TryOverlay } from "./snapshots/overlay-support.ts";
 import { type LocalSnapshotter, openSnapshotter } from "./snapshots/snapshotter.ts";
 import { openTrash } from "./trash.ts";
 import type { Store } from "./types.ts";
@@ -50,6 +50,8 @@ export interface StoreOptions {
   readonly gc?: Partial<GcSchedule>;
   /** Default: shared. */
   readonly sharingPolicy?: SharingPolicy;
+  /** Null, the default, for a caller that mounts nothing: the overlayfs snapshotter is there untried. */
+  readonly tryOverlay?: TryOverlay | null;
   /** Milliseconds that things of unknown origin are kept. Default: a week. */
   readonly quarantineMs?: number;
 }
@@ -73,7 +75,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 }
 
 async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<Store> {
-  const { root, state = null, clock, log, gc, sharingPolicy = "shared", quarantineMs = WEEK } = options;
+  const { root, state = null, clock, log, gc } = options;
+  const { sharingPolicy = "shared", tryOverlay = null, quarantineMs = WEEK } = options;
   const { db } = claimed;
   const boot = bootId();
   const session = openBootSession(db, boot);
@@ -98,8 +101,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   const records = contentRecords(core);
   const ingests = openIngests(core, { layout, blobs, records, trash: contentTrash });
 
-  const support = await overlaySupport(core);
-  const layouts = [...(support.works ? [overlayLayout(root, support)] : []), nativeLayout(root)];
+  const layouts = [overlayLayout(root, await overlaySupport(core, tryOverlay)), nativeLayout(root)];
   const numbers = snapshotNumbers(db, layouts);
   const snapshotters = new Map<string, LocalSnapshotter>();
   for (const one of layouts) snapshotters.set(one.name, openSnapshotter(core, one, numbers));
@@ -143,7 +145,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     leases: leaseStore(core),
     unfinished: unfinishedStore(core),
     collector: collecting.api,
-    snapshotters: [...snapshotters.keys()],
+    snapshotters: layouts.filter(({ refusal }) => refusal === "").map(({ name }) => name),
     snapshotter(name) {
       if (name === "") throw invalidArgument("snapshotter argument missing");
       const found = snapshotters.get(name);

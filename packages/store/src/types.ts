@@ -305,8 +305,12 @@ export interface Store extends AsyncDisposable {
   readonly leases: LeaseStore;
   readonly unfinished: UnfinishedStore;
   readonly collector: Collector;
+  /** Those that can be used. */
   readonly snapshotters: readonly string[];
-  /** invalid-argument `snapshotter not loaded: NAME` for one that is not there. */
+  /**
+   * invalid-argument `snapshotter not loaded: NAME` for one that is not there. Of overlayfs where it does not work, what
+   * it has can be looked at and removed; `stage`, `prepare`, `view` and `mounts` are refused with the reason.
+   */
   snapshotter(name: string): Snapshotter;
   /**
    * Moves what nobody can explain into the quarantine, where it is kept for a time: a bundle within the state directory,

@@ -23,6 +23,13 @@ export interface DiffJob {
   readonly compression: "none" | "gzip" | "zstd";
 }
 
+export interface ProbeJob {
+  /** An empty one, on the file system in question. */
+  readonly directory: string;
+  /** Of the overlay, besides its directories. */
+  readonly options: readonly string[];
+}
+
 export const parseApplyJob = (text: string): ApplyJob => {
   const job = objectOf(text);
   return {
@@ -46,6 +53,11 @@ export const parseDiffJob = (text: string): DiffJob => {
     mountPoint: stringOf(job, "mountPoint"),
     compression,
   };
+};
+
+export const parseProbeJob = (text: string): ProbeJob => {
+  const job = objectOf(text);
+  return { directory: stringOf(job, "directory"), options: optionsOf(job, "the job") };
 };
 
 function objectOf(text: string): Record<string, unknown> {
@@ -75,14 +87,17 @@ function mountsOf(job: Record<string, unknown>, key: string): Mount[] {
   if (!Array.isArray(value)) throw invalidArgument(`the job's ${key} is not a list`);
   return value.map((item: unknown) => {
     const mount = recordOf(item, `a mount in the job's ${key}`);
-    const options = mount.options;
-    if (!Array.isArray(options) || !options.every((option) => typeof option === "string"))
-      throw invalidArgument(`a mount in the job's ${key} has options that are no list of strings`);
     return {
       type: stringOf(mount, "type"),
       source: stringOf(mount, "source"),
       target: typeof mount.target === "string" ? mount.target : "",
-      options,
+      options: optionsOf(mount, `a mount in the job's ${key}`),
     };
   });
+}
+
+function optionsOf({ options }: Record<string, unknown>, what: string): string[] {
+  if (!Array.isArray(options) || !options.every((option) => typeof option === "string"))
+    throw invalidArgument(`${what} has options that are no list of strings`);
+  return options;
 }

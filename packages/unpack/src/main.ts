@@ -3,7 +3,8 @@ import { BerthError, internalError, invalidArgument, messageOf } from "@berth/ba
 import { argv, dieWithParent, exit, Fd, HashedStream, isCode, print, read, setName, stdin, stdout } from "@berth/host";
 import { apply } from "./apply.ts";
 import { diff } from "./diff.ts";
-import { parseApplyJob, parseDiffJob } from "./job.ts";
+import { parseApplyJob, parseDiffJob, parseProbeJob } from "./job.ts";
+import { probe } from "./probe.ts";
 
 /** Mounts of hundreds of layers fit; nobody sends more. */
 const MAX_JOB = 4 << 20;
@@ -42,8 +43,11 @@ function main(): void {
     using answer = new Fd(3, "descriptor 3");
     using stream = new HashedStream(answer);
     stream.write(new TextEncoder().encode(`${JSON.stringify(result)}\n`));
+  } else if (command === "probe") {
+    probe(parseProbeJob(readJob()));
+    print("{}\n");
   } else {
-    throw invalidArgument(`command ${JSON.stringify(command)} is unknown: use apply or diff`);
+    throw invalidArgument(`command ${JSON.stringify(command)} is unknown: use apply, diff or probe`);
   }
 }
 

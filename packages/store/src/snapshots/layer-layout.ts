@@ -11,6 +11,8 @@ export interface Stack {
 /** How a snapshotter lays its snapshots out on disk. */
 export interface LayerLayout {
   readonly name: string;
+  /** Why nothing can be made or mounted with it here; empty if it can. What there is can be looked at and removed. */
+  readonly refusal: string;
   /** Where the numbered directories are. */
   readonly directory: string;
   /** How many snapshots one may lie upon. */

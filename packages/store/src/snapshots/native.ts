@@ -13,6 +13,7 @@ export function nativeLayout(root: string): LayerLayout {
   const shown = ({ id, parents, kind }: Stack): string => at(kind === "view" ? (parents[0] ?? id) : id);
   return {
     name: "native",
+    refusal: "",
     directory,
     ownDirectory: at,
     mostParents: Number.POSITIVE_INFINITY,

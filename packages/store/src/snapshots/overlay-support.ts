@@ -1,52 +1,60 @@
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { release } from "node:os";
 import { join } from "node:path";
 import { kindOf, messageOf } from "@berth/base";
 import type { Core } from "../core.ts";
 import { isNoSpace } from "../full-disk.ts";
-import { run } from "../run.ts";
+
+/** Makes an overlay in the empty directory and checks what layers need of it; rejects with what does not work. */
+export type TryOverlay = (trial: { readonly directory: string; readonly options: readonly string[] }) => Promise<void>;
 
 export interface OverlaySupport {
-  readonly works: boolean;
-  /** In a user namespace overlayfs keeps its marks in user.* attributes (Linux 5.11). */
-  readonly userxattr: boolean;
+  /** Why overlayfs cannot be used; empty if it can. */
+  readonly refusal: string;
+  /** Options of each overlay. */
+  readonly options: readonly string[];
 }
 
-const SCRIPT = `set -e
-cd "$1"
-mkdir lower1 lower2 upper work merged
-mount -t overlay overlay -o "lowerdir=lower2:lower1,upperdir=upper,workdir=work" merged
-touch merged/works
-umount merged`;
-
 /**
- * Whether overlayfs works on the root's filesystem: tried once for a kernel and a filesystem, in a child with
- * a mount namespace of its own, so that no mount can stay in the host's.
+ * Whether overlayfs works on the root's file system. A success is remembered for a kernel and a file system; a failure is
+ * not, so that a start finds out when its cause is gone. Without `tryOverlay` nothing is tried: the caller mounts nothing.
  */
-export async function overlaySupport({ db, log, root }: Core): Promise<OverlaySupport> {
-  const userxattr = !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
-  const key = "overlay";
-  const asked = `${release()} ${statSync(root).dev} ${userxattr}`;
-  const cached = db.get<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)?.value;
-  if (cached?.startsWith(`${asked} `)) return { works: cached.endsWith(" yes"), userxattr };
-  let directory = "";
-  let works = true;
+export async function overlaySupport(core: Core, tryOverlay: TryOverlay | null): Promise<OverlaySupport> {
+  const { db, log, root } = core;
+  const options = overlayOptions();
+  const key = "overlay-works";
+  const asked = `${release()} ${statSync(root).dev} ${options.join(",")}`;
+  const works = { refusal: "", options };
+  if (tryOverlay === null || db.get<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)?.value === asked)
+    return works;
+  const directory = join(root, "io.containerd.snapshotter.v1.overlayfs", "probe");
   try {
-    directory = mkdtempSync(join(root, "overlay-probe-"));
-    await run("unshare", ["-m", "sh", "-c", SCRIPT, "probe", directory], root, "trying overlayfs");
+    rmSync(directory, { recursive: true, force: true });
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    await tryOverlay({ directory, options });
   } catch (error) {
-    // A full disk says nothing about overlayfs, and another kernel seldom does: what was known last is used.
-    if (isNoSpace(error) || kindOf(error) === "resource-exhausted")
-      return { works: cached?.endsWith(" no") !== true, userxattr };
-    works = false;
-    log.warn("overlayfs does not work on the root's filesystem: only the native snapshotter is there", {
+    // A full disk says nothing about overlayfs.
+    if (isNoSpace(error) || kindOf(error) === "resource-exhausted") return works;
+    const refusal = messageOf(error);
+    log.warn("overlayfs does not work on the root's file system: the native snapshotter takes its place", {
       path: root,
-      err: messageOf(error),
+      err: refusal,
     });
+    return { refusal, options };
   } finally {
-    if (directory !== "") rmSync(directory, { recursive: true, force: true });
+    rmSync(directory, { recursive: true, force: true });
   }
-  const answer = `${asked} ${works ? "yes" : "no"}`;
-  db.transaction(() => db.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, answer), "frees");
-  return { works, userxattr };
+  db.transaction(() => db.run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, asked), "frees");
+  return works;
+}
+
+function overlayOptions(): string[] {
+  const inUserNamespace = !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync("/proc/self/uid_map", "utf8"));
+  return [
+    // An index ties upper to lower directories and refuses lower ones that are shared or were moved
+    // (Documentation/filesystems/overlayfs.rst, "Inode properties").
+    ...(statSync("/sys/module/overlay/parameters/index", { throwIfNoEntry: false }) ? ["index=off"] : []),
+    // In a user namespace overlayfs keeps its marks in user.* attributes (Linux 5.11).
+    ...(inUserNamespace ? ["userxattr"] : []),
+  ];
 }

@@ -1,4 +1,4 @@
-import { chownSync, existsSync, mkdirSync, statSync } from "node:fs";
+import { chownSync, mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import type { LayerLayout, Stack } from "./layer-layout.ts";
 import type { OverlaySupport } from "./overlay-support.ts";
@@ -14,15 +14,9 @@ export function overlayLayout(root: string, support: OverlaySupport): LayerLayou
   const directory = join(root, "io.containerd.snapshotter.v1.overlayfs", "snapshots");
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const fs = (id: number): string => join(directory, String(id), "fs");
-  // An index ties upper to lower directories and refuses lower ones that are shared or were moved
-  // (Documentation/filesystems/overlayfs.rst, "Inode properties").
-  const common = [
-    ...(existsSync("/sys/module/overlay/parameters/index") ? ["index=off"] : []),
-    ...(support.userxattr ? ["userxattr"] : []),
-  ];
-
   return {
     name: "overlayfs",
+    refusal: support.refusal,
     directory,
     ownDirectory: fs,
     mostParents: OVL_MAX_STACK,
@@ -44,7 +38,7 @@ export function overlayLayout(root: string, support: OverlaySupport): LayerLayou
       if (nearest === undefined) return bind(fs(id), writable ? "rw" : "ro");
       if (!writable && parents.length === 1) return bind(fs(nearest), "ro");
       const upper = writable ? [`workdir=${join(directory, String(id), "work")}`, `upperdir=${fs(id)}`] : [];
-      const options = [...common, ...upper, `lowerdir=${parents.map(fs).join(":")}`];
+      const options = [...support.options, ...upper, `lowerdir=${parents.map(fs).join(":")}`];
       return [{ type: "overlay", source: "overlay", target: "", options }];
     },
   };

@@ -80,6 +80,14 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       )
       .map((row) => row.id);
 
+  function checkUsable(): void {
+    // Begins with containerd's words for a snapshotter that is skipped.
+    if (layout.refusal !== "")
+      throw invalidArgument(
+        `snapshotter not loaded: ${layout.name}, since it does not work below ${core.root} (${layout.refusal}): use native`,
+      );
+  }
+
   /** Null for no parent. Throws where the snapshot cannot be made. */
   function checkNew(scope: Scope, key: string, parent: string, labels: Labels): Row | null {
     const namespace = namespaceOf(scope);
@@ -103,6 +111,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     scope: Scope,
     { kind, key, parent, labels }: { kind: "active" | "view"; key: string; parent: string; labels: Labels },
   ): Promise<StagedSnapshot> {
+    checkUsable();
     const below = checkNew(scope, key, parent, labels);
     const id = numbers.next();
     const stack: Stack = {
@@ -201,6 +210,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     prepare: (scope, key, parent, labels) => make("active", scope, key, parent, labels),
     view: (scope, key, parent, labels) => make("view", scope, key, parent, labels),
     async mounts(scope, key): Promise<Mount[]> {
+      checkUsable();
       const row = demand(scope, key);
       if (row.kind === "committed")
         throw failedPrecondition(`failed to get active mount: requested snapshot ${key} not active or view`);

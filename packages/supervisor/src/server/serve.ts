@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
-import { openDiffer, openImages } from "@berth/images";
+import { openDiffer, openImages, tryOverlayWith } from "@berth/images";
 import { createShimResolver, openRuntime } from "@berth/runtime";
 import { inspectPlaces, openStore } from "@berth/store";
 import { claimSocket } from "@berth/transport";
@@ -19,6 +19,7 @@ import { persistentUuid } from "../services/introspection.ts";
 import { registrations } from "../services/registrations.ts";
 import { revision, version } from "../version.ts";
 import { announceRemovals } from "./announce-removals.ts";
+import { defaultSnapshotter } from "./default-snapshotter.ts";
 import { dropTemporaryLeases } from "./drop-temporary-leases.ts";
 import { joinCgroup } from "./join-cgroup.ts";
 import { createLog } from "./log.ts";
@@ -64,6 +65,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
   const { address } = config.grpc;
   const ttrpcAddress = ttrpcAddressOf(config);
   const ownDirectory = dirname(program);
+  const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const clock = systemClock;
   const stopping = new AbortController();
 
@@ -78,6 +80,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
       ...places,
       clock,
       log,
+      tryOverlay: tryOverlayWith(unpackPath),
       quarantineMs: config.store.quarantine,
       sharingPolicy: config.metadata.contentSharingPolicy,
       gc: {
@@ -132,7 +135,6 @@ async function startDaemon(config: Config, program: string, log: Log) {
   const lives = createLives();
   const removal = undo.use(removeWhenEnded({ store, runtime, logs, files, lives }, log));
   dropTemporaryLeases(store, log);
-  const unpackPath = config.engine.unpack || join(ownDirectory, "berth-unpack");
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
   const images = openImages({ store, differ, log });
   const engine: EngineNeeds = {
@@ -143,7 +145,10 @@ async function startDaemon(config: Config, program: string, log: Log) {
     files,
     resolveShim,
     ownShim,
-    defaults: { runtime: config.engine.defaultRuntime, snapshotter: config.engine.defaultSnapshotter },
+    defaults: {
+      runtime: config.engine.defaultRuntime,
+      snapshotter: defaultSnapshotter(config.engine.defaultSnapshotter, store.snapshotters),
+    },
     lives,
   };
   const services = registrations({

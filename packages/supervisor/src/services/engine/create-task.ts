@@ -8,6 +8,7 @@ import { logPlace, prepareLog } from "../../logs/log-place.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
 import { type EngineNeeds, hasContainer } from "./needs.ts";
+import { explainChroot } from "./root-mount-point.ts";
 
 export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, call: Call): Promise<{ pid: number }> {
   const { store, lives } = needs;
@@ -20,7 +21,7 @@ export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, cal
     } catch (error) {
       // A caller who hears of it knows what is there, and may start it later. One who is gone does not.
       if (!signal.aborted && hasContainer(store, call, id)) store.unfinished.clear(call, id);
-      throw error;
+      throw explainChroot(error);
     }
   });
 }
