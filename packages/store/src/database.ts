@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from "node:sqlite";
 import { pathToFileURL } from "node:url";
-import { dataLoss, failedPrecondition, messageOf, unavailable } from "@berth/base";
+import { dataLoss, failedPrecondition, kindOf, messageOf, unavailable, unknownError } from "@berth/base";
 import { checkpointPages, openDiskRoom, roomFor } from "./disk-room.ts";
 import { noSpace, spaceOf } from "./full-disk.ts";
 import { RECOVER } from "./root/inspect-root.ts";
@@ -56,9 +56,11 @@ export interface FoundDatabase {
 
 // Result codes of SQLite (https://sqlite.org/rescode.html).
 const SQLITE_BUSY = 5;
+const SQLITE_READONLY = 8;
 const SQLITE_IOERR = 10;
 const SQLITE_CORRUPT = 11;
 const SQLITE_FULL = 13;
+const SQLITE_CANTOPEN = 14;
 const SQLITE_NOTADB = 26;
 /** Milliseconds that a predecessor has which is just closing. */
 const TIMEOUT = 2000;
@@ -155,7 +157,7 @@ export function openDatabase(path: string, root: string): Database {
   }
 
   function outermost<T>(change: () => T, effect: Effect): T {
-    if (effect === "adds") room.admit();
+    if (effect === "adds") translated(() => room.admit());
     try {
       return attempt(change);
     } catch (error) {
@@ -217,14 +219,16 @@ export function openDatabase(path: string, root: string): Database {
         ["UPDATE", "NEW"],
         ["DELETE", "OLD"],
       ])
-        db.exec(
-          `CREATE TEMP TRIGGER ${name}_${event} AFTER ${event} ON ${table} BEGIN SELECT ${name}(${key.map((column) => `${row}.${column}`).join(", ")}); END`,
+        translated(() =>
+          db.exec(
+            `CREATE TEMP TRIGGER ${name}_${event} AFTER ${event} ON ${table} BEGIN SELECT ${name}(${key.map((column) => `${row}.${column}`).join(", ")}); END`,
+          ),
         );
     },
     witness(one) {
       witness = one;
     },
-    found: () => foundIn(db),
+    found: () => foundIn(db, translated),
     release: () => room.release(),
     refill: () => translated(() => room.refill()),
     close() {
@@ -244,14 +248,14 @@ function withNumbers<T>(row: Record<string, SQLOutputValue>): T {
   return row as T;
 }
 
-function foundIn(db: DatabaseSync): FoundDatabase {
-  const hasSchema = versionOf(db) > 0;
-  const select = hasSchema ? db.prepare("SELECT value FROM meta WHERE key = ?") : null;
+function foundIn(db: DatabaseSync, translated: <T>(act: () => T) => T = (act) => act()): FoundDatabase {
+  const hasSchema = translated(() => versionOf(db) > 0);
+  const select = hasSchema ? translated(() => db.prepare("SELECT value FROM meta WHERE key = ?")) : null;
   return {
     hasSchema,
-    value: (key) => (select?.get(key) as { value: string } | undefined)?.value ?? "",
+    value: (key) => translated(() => (select?.get(key) as { value: string } | undefined)?.value ?? ""),
     damage() {
-      const { quick_check } = db.prepare("PRAGMA quick_check(1)").get() as { quick_check: string };
+      const { quick_check } = translated(() => db.prepare("PRAGMA quick_check(1)").get()) as { quick_check: string };
       return quick_check === "ok" ? null : quick_check.replaceAll("\n", "; ");
     },
   };
@@ -272,7 +276,8 @@ const codeOf = (error: unknown): number | undefined => (error as { errcode?: num
 
 /** Whether it is SQLite's word for a full disk, as translated below. */
 function isFull(error: unknown): boolean {
-  const code = codeOf((error as Error | undefined)?.cause);
+  if (kindOf(error) !== "resource-exhausted") return false;
+  const code = codeOf((error as Error).cause);
   return code !== undefined && ((code & 0xff) === SQLITE_FULL || (code & 0xff) === SQLITE_IOERR);
 }
 
@@ -290,5 +295,7 @@ function translate(error: unknown, path: string, root: string, room: number): un
     return dataLoss(`the database ${path} is damaged (${messageOf(error)}): stop berthd and ${RECOVER}`, {
       cause: error,
     });
+  if (primary === SQLITE_IOERR || primary === SQLITE_READONLY || primary === SQLITE_CANTOPEN)
+    return unknownError(`the database ${path} cannot be read or written (${messageOf(error)})`, { cause: error });
   return error;
 }

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   openSync,
@@ -45,7 +46,7 @@ export function readFileInSnapshot(directories: readonly string[], path: string,
   if (!stat.isFile()) throw invalidArgument(`${path} is ${kindOf(stat)}, not a file`);
   const self = `/proc/self/fd/${place.fd}`;
   const where = readlinkSync(self);
-  if (!directories.some((directory) => where.startsWith(`${realpathSync(directory)}/`)))
+  if (!directories.some((directory) => existsSync(directory) && where.startsWith(`${realpathSync(directory)}/`)))
     throw failedPrecondition(`${path} was moved while it was read: try again`);
   if (stat.size > limit)
     throw resourceExhausted(`${path} has ${stat.size} bytes, more than the ${limit} that are read of such a file`);

@@ -22,6 +22,8 @@ export interface LayerLayout {
   mounts(stack: Stack): Mount[];
   /** What is in this snapshot itself: what `usage` counts. */
   ownDirectory(id: number): string;
+  /** What must be there for the snapshot to be mounted: each with the number of the snapshot that it belongs to. */
+  needed(stack: Stack): readonly (readonly [path: string, id: number])[];
   /** Directories whose stack is the snapshot, topmost first. */
   directories(stack: Stack): string[];
 }

@@ -17,6 +17,7 @@ export function nativeLayout(root: string): LayerLayout {
     directory,
     ownDirectory: at,
     mostParents: Number.POSITIVE_INFINITY,
+    needed: (stack) => [[shown(stack), stack.kind === "view" ? (stack.parents[0] ?? stack.id) : stack.id]],
     directories: (stack) => [shown(stack)],
     async make({ id, parents, kind }) {
       await mkdir(at(id), { mode: 0o755 });

@@ -20,6 +20,11 @@ export function overlayLayout(root: string, support: OverlaySupport): LayerLayou
     directory,
     ownDirectory: fs,
     mostParents: OVL_MAX_STACK,
+    needed: ({ id, parents, kind }) => [
+      // A view of others shows nothing of its own.
+      ...(kind === "view" && parents.length > 0 ? parents : [id, ...parents]).map((each) => [fs(each), each] as const),
+      ...(kind === "active" ? [[join(directory, String(id), "work"), id] as const] : []),
+    ],
     directories: ({ id, parents }) => [id, ...parents].map(fs),
     // Synchronous inside: a directory is made in less time than the thread pool needs to hear of it.
     async make({ id, parents, kind }) {

@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import {
@@ -20,6 +20,7 @@ import { syncDirectory } from "../sync-directory.ts";
 import { openTrash, type Trash } from "../trash.ts";
 import type { Scope, SnapshotInfo, SnapshotKind, Snapshotter, StagedSnapshot } from "../types.ts";
 import { updateLabels } from "../update-map.ts";
+import { checkDirectory } from "./check-directory.ts";
 import { diskUsage } from "./disk-usage.ts";
 import type { LayerLayout, Stack } from "./layer-layout.ts";
 
@@ -80,6 +81,22 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       )
       .map((row) => row.id);
 
+  /** Of the snapshot and all that it lies upon: a mount of them fails without saying what is missing. */
+  function checkDirectories(stack: Stack): void {
+    for (const [path, id] of layout.needed(stack)) checkDirectory(path, () => ownerOf(id));
+  }
+
+  function ownerOf(id: number): readonly [string, string] {
+    const row = db.get<Pick<Row, "name" | "kind">>("SELECT name, kind FROM snapshots WHERE id = ?", id);
+    const isImages = row?.kind === "committed";
+    return [
+      `snapshot ${JSON.stringify(row?.name ?? String(id))}`,
+      isImages
+        ? "make it again with berth image check --repair, or remove and import its image"
+        : "what was written to it is lost, remove its container and make it again",
+    ];
+  }
+
   function checkUsable(): void {
     // Begins with containerd's words for a snapshotter that is skipped.
     if (layout.refusal !== "")
@@ -123,6 +140,9 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       throw failedPrecondition(
         `snapshot ${JSON.stringify(key)} would lie upon ${stack.parents.length} others: ${layout.name} takes ${layout.mostParents} layers at most`,
       );
+    const [nearest, ...others] = stack.parents;
+    if (nearest !== undefined) checkDirectories({ id: nearest, parents: others, kind: "committed" });
+    checkDirectory(layout.directory, () => [`snapshotter ${layout.name}`, "start berthd again, which makes it"]);
     let state: "staged" | "committed" | "gone" = "staged";
     const directory = join(layout.directory, String(id));
     try {
@@ -214,11 +234,14 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       const row = demand(scope, key);
       if (row.kind === "committed")
         throw failedPrecondition(`failed to get active mount: requested snapshot ${key} not active or view`);
-      return layout.mounts(stackOf(row));
+      const stack = stackOf(row);
+      checkDirectories(stack);
+      return layout.mounts(stack);
     },
     async commit(scope, name, key, labels) {
       const before = checkCommit(scope, name, key, labels);
       const own = layout.ownDirectory(before.id);
+      checkDirectory(own, () => ownerOf(before.id));
       const { size, inodes } = await diskUsage(own);
       // What others will build on must be as durable as the record of it.
       await run("sync", ["-f", own], core.root, `writing snapshot ${key} to the disk`);
@@ -251,6 +274,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       const row = demand(scope, key);
       if (row.kind !== "active") throw failedPrecondition(`snapshot ${key} is not active, and stays as it is`);
       const own = layout.ownDirectory(row.id);
+      if (!existsSync(own)) return;
       for (const name of await readdir(own)) await rm(join(own, name), { recursive: true, force: true });
     },
     stat: (scope, key) => toInfo(demand(scope, key)),
@@ -270,7 +294,10 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
     },
     async usage(scope, key) {
       const row = demand(scope, key);
-      if (row.kind === "active") return diskUsage(layout.ownDirectory(row.id));
+      if (row.kind === "active") {
+        checkDirectory(layout.ownDirectory(row.id), () => ownerOf(row.id));
+        return diskUsage(layout.ownDirectory(row.id));
+      }
       return { size: row.size, inodes: row.inodes };
     },
     directories: (scope, key) => layout.directories(stackOf(demand(scope, key))),

@@ -84,8 +84,9 @@ async function make(
   });
   const [stage, made] = await Promise.allSettled([staging, making]);
   await using staged = stage.status === "fulfilled" ? stage.value : null;
-  if (made.status === "rejected") throw made.reason;
+  // First: where a layer is missing, so are the users that are looked up in it.
   if (staged === null) throw (stage as PromiseRejectedResult).reason;
+  if (made.status === "rejected") throw made.reason;
   const spec = made.value;
   // At the task it would be refused as well; here nothing is left of it.
   const layers = chainId === "" ? [] : snapshots.directories(call, chainId);
