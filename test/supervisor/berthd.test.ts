@@ -123,6 +123,16 @@ describe("berthd", () => {
     assert.match(seen, /ns1 \/tasks\/oom \{"container_id":"big"\}/);
   });
 
+  it("says in one sentence that what it printed did not all arrive", async () => {
+    const child = run("sh", ["-c", '"$0" config default > /dev/full', berthdPath]);
+    const { code, stderr } = await child.then(
+      () => assert.fail("it went well"),
+      (error: { code: number; stderr: string }) => error,
+    );
+    assert.equal(code, 1);
+    assert.match(stderr, /^berthd: standard output cannot be written \(ENOSPC.*\): not all was printed\n$/);
+  });
+
   it("is replaced after SIGKILL, though its sockets are still there", async () => {
     const { pid } = berthd;
     await berthd.end("SIGKILL");

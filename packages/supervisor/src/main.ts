@@ -2,16 +2,17 @@ import { resolve } from "node:path";
 import { messageOf } from "@berth/base";
 import { help, parseArguments } from "./cli/arguments.ts";
 import { effectiveConfig, ttrpcAddressOf } from "./cli/effective-config.ts";
+import { type Output, openOutput } from "./cli/output.ts";
 import { revision, version } from "./version.ts";
 
-async function main(argv: readonly string[]): Promise<void> {
+async function main(argv: readonly string[], { print }: Output): Promise<void> {
   const args = parseArguments(argv);
   switch (args.command) {
     case "help":
-      process.stdout.write(help);
+      print(help);
       return;
     case "version":
-      process.stdout.write(`berthd ${version} ${revision}`.trimEnd().concat("\n"));
+      print(`berthd ${version} ${revision}`.trimEnd().concat("\n"));
       return;
     case "publish": {
       const { publish } = await import("./cli/publish.ts");
@@ -30,13 +31,13 @@ async function main(argv: readonly string[]): Promise<void> {
       const { dumpConfig } = await import("./config/dump.ts");
       const { defaultConfig } = await import("./config/load.ts");
       if (args.command === "config default") {
-        process.stdout.write(dumpConfig(defaultConfig()));
+        print(dumpConfig(defaultConfig()));
         return;
       }
       const { config, warnings } = await effectiveConfig(args);
       // What is not in the output, and why.
       for (const warning of warnings) process.stderr.write(`berthd: configuration: ${warning}\n`);
-      process.stdout.write(dumpConfig(config));
+      print(dumpConfig(config));
       return;
     }
     case "recover": {
@@ -44,16 +45,15 @@ async function main(argv: readonly string[]): Promise<void> {
       const { createLog } = await import("./server/log.ts");
       const { config } = await effectiveConfig(args);
       const log = createLog({ level: "warn", format: "text" });
-      await recover(config, log, (sentence) => process.stdout.write(`${sentence}\n`));
+      await recover(config, log, (sentence) => print(`${sentence}\n`));
       return;
     }
     case "quarantine":
     case "quarantine rm": {
       const { quarantineList, quarantineRemove } = await import("./cli/quarantine.ts");
       const { root, state } = (await effectiveConfig(args)).config.top;
-      const tell = (text: string) => process.stdout.write(text);
-      if (args.command === "quarantine") tell(quarantineList([root, state]));
-      else await quarantineRemove([root, state], tell);
+      if (args.command === "quarantine") print(quarantineList([root, state]));
+      else await quarantineRemove([root, state], print);
       return;
     }
     case "serve": {
@@ -74,7 +74,9 @@ function ownProgram(): string {
 }
 
 try {
-  await main(process.argv.slice(2));
+  const output = openOutput(() => process.stdout);
+  await main(process.argv.slice(2), output);
+  await output.finish();
 } catch (error) {
   process.stderr.write(`berthd: ${messageOf(error)}\n`);
   process.exit(1);
