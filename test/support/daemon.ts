@@ -3,7 +3,7 @@ import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { closeSync, existsSync, openSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { bundlesBelow, mountsBelow, processesNaming } from "./leftovers.ts";
+import { bundlesBelow, mountsBelow, processesNaming, removeCgroups } from "./leftovers.ts";
 import { descendantsOf, killNow, killThose } from "./processes.ts";
 import { until } from "./until.ts";
 
@@ -104,6 +104,7 @@ export async function removeLeftovers(dir: string): Promise<void> {
     killThose(below);
   }
   for (const socket of socketsOf(join(dir, "state"))) rmSync(socket, { force: true });
+  removeCgroups(join(dir, "state"));
   for (const point of mountsBelow(dir).reverse()) await run("umount", ["-l", point]);
   rmSync(dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }

@@ -1,5 +1,5 @@
 // What a test may have left on the machine: processes, mounts, cgroups and files that name its own folder.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 
 /** Live processes (not zombies) whose command line, or environment, names the text. */
@@ -43,6 +43,22 @@ export function cgroupsOf(namespace: string): string[] {
       if (entry.isDirectory()) found.push(join(folder, entry.name));
   }
   return found;
+}
+
+/** Removes the cgroups of a daemon's tasks, and those of its namespaces, which nobody else does. Those in use stay. */
+export function removeCgroups(state: string): void {
+  const tasks = join(state, "io.containerd.runtime.v2.task");
+  if (!existsSync(tasks)) return;
+  const top = "/sys/fs/cgroup";
+  for (const hierarchy of ["", ...readdirSync(top)])
+    for (const path of [...bundlesBelow(state), ...readdirSync(tasks)]) {
+      try {
+        rmdirSync(join(top, hierarchy, path));
+      } catch (error) {
+        const { code = "" } = error as NodeJS.ErrnoException;
+        if (!["ENOENT", "ENOTDIR", "EBUSY", "ENOTEMPTY"].includes(code)) throw error;
+      }
+    }
 }
 
 /** Bundles of tasks below a state directory. */
