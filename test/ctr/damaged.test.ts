@@ -1,15 +1,18 @@
 // Debian's ctr on a store with a damaged blob sees what it sees on containerd when the blob's record is gone: the image is
 // incomplete, and pulling, fetching or importing it brings the blob back.
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { promisify } from "node:util";
 import { startBerthd } from "../support/berthd.ts";
 import { startContainerd } from "../support/containerd.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { type Registry, startRegistry } from "../support/registry.ts";
 import type { Supervisor } from "../support/supervisor.ts";
 
+const run = promisify(execFile);
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const namespace = `ctr-damaged-${process.pid}`;
 
@@ -77,7 +80,24 @@ for (const [name, start, ways] of subjects)
         assert.deepEqual(readFileSync(pathOf(digest)), Buffer.from(registry.blobs.get(digest) ?? []));
     };
 
-    for (const way of ways)
+    for (const way of ways) {
+      if (way !== "its record is gone")
+        it(`a blob when ${way}: ingesting its bytes by their digest mends it`, async () => {
+          const digest = parts.layer;
+          const bytes = registry.blobs.get(digest) ?? new Uint8Array();
+          writeFileSync(join(dir, "bytes"), bytes);
+          const ingest = (ref: string) =>
+            run("/bin/sh", [
+              "-c",
+              `exec ctr --address ${subject.address} --namespace ${namespace} content ingest --expected-digest ${digest} --expected-size ${bytes.length} ${ref} < ${dir}/bytes`,
+            ]);
+          await damage(digest, way);
+          await ingest("first");
+          await isWhole();
+          await ingest("second"); // ctr takes "already exists" for success
+          await isWhole();
+        });
+
       for (const part of ["manifest", "config", "layer"] as const) {
         let labels: string[];
         it(`the ${part} of an image when ${way}: the image is not complete, and its blob is not found`, async () => {
@@ -112,4 +132,5 @@ for (const [name, start, ways] of subjects)
             );
           });
       }
+    }
   });

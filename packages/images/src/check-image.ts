@@ -79,8 +79,9 @@ async function checkOnce(
   total = done;
   for (const { descriptor } of layers.values()) if (!verified.has(descriptor.digest)) total += descriptor.size;
   for (const part of layers.values()) await verify(part);
-  // What was missing has lost its labels.
-  if (repaired.some(({ state }) => state === "missing")) await labelChildren(store, scope, target);
+  // What was missing has lost its labels, which are read from documents.
+  const areDocumentsWhole = problems.every(({ what }) => what === "config" || what === "layer");
+  if (areDocumentsWhole && repaired.some((one) => one.state === "missing")) await labelChildren(store, scope, target);
   const areBlobsWhole = problems.length === 0;
   for (const image of images)
     for (const snapshotter of store.snapshotters) {
