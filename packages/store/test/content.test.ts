@@ -3,18 +3,22 @@ import {
   chmodSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { it } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { digestOf, fails, put, recordingLog, scope, temporaryStore } from "./support.ts";
 
 const other = { namespace: "other", lease: "" };
@@ -370,4 +374,89 @@ it("a blob is repaired from what a start has put aside, an ingest or another nam
   assert.equal(temporary.store.content.info(other, digest).size, 8);
   assert.equal(await temporary.store.content.repair(scope, { ...wanted, digest: digestOf("nobody's") }), false);
   assert.deepEqual(temporary.store.content.listStatuses(scope, []), []);
+});
+
+it("a blob that the disk cannot read is damaged, and such a copy repairs nothing", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const digest = await put(temporary.store, "");
+  const path = await content.path(scope, digest);
+  // Like a bad sector: a regular file of the right size, and EIO where it is read.
+  const bad = "/proc/self/mem";
+  rmSync(path);
+  symlinkSync(bad, path);
+  assert.equal(await content.verify(digest), "the disk cannot read it");
+  await fails(() => content.info(scope, digest), "not-found");
+  const wanted = { digest, size: 0, signal: new AbortController().signal };
+  const aside = (time: string) => join(temporary.root, `io.berth.quarantine.v1/${time}.000Z/blobs`);
+  const place = (time: string) => {
+    mkdirSync(aside(time), { recursive: true });
+    return join(aside(time), digest.slice("sha256:".length));
+  };
+  symlinkSync(bad, place("20300101T120000"));
+  assert.equal(await content.repair(scope, wanted), false);
+  writeFileSync(place("20300102T120000"), "");
+  assert.equal(await content.repair(scope, wanted), true);
+  assert.equal(await content.verify(digest), null);
+  assert.ok(lstatSync(path).isFile());
+});
+
+it("a copy that goes or changes while it is read repairs nothing, and fails nothing", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const bytes = "b".repeat(8 << 20);
+  const digest = await put(temporary.store, bytes);
+  const path = await content.path(scope, digest);
+  const aside = join(temporary.root, "io.berth.quarantine.v1/20300101T120000.000Z/blobs");
+  mkdirSync(aside, { recursive: true });
+  const copy = join(aside, digest.slice("sha256:".length));
+  rmSync(path);
+  const wanted = { digest, size: bytes.length, signal: new AbortController().signal };
+  for (const [act, isMended] of [
+    [() => rmSync(copy), true],
+    [() => truncateSync(copy, 9), false],
+  ] as const) {
+    rmSync(path, { force: true });
+    writeFileSync(copy, bytes);
+    assert.equal(await content.verify(digest), "its file is missing");
+    const repairing = content.repair(scope, wanted);
+    while (!isOpen(copy)) await nextTurn();
+    act();
+    assert.equal(await repairing, isMended);
+  }
+  assert.deepEqual(content.listStatuses(scope, []), []);
+});
+
+/** Whether this process has the file open. */
+const isOpen = (path: string): boolean =>
+  readdirSync("/proc/self/fd").some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw error;
+    }
+  });
+
+it("an isolated namespace is repaired from what others bring only where it had the bytes itself", async () => {
+  await using temporary = await temporaryStore({ sharingPolicy: "isolated" });
+  const { content } = temporary.store;
+  const digest = digestOf("secret");
+  const wanted = { digest, size: 6, signal: new AbortController().signal };
+  {
+    await using writer = await content.writer(other, { ref: "in the making", total: 0, expected: "" });
+    await writer.write(Buffer.from("secret"));
+  }
+  const aside = join(temporary.root, "io.berth.quarantine.v1/20300101T120000.000Z/blobs");
+  mkdirSync(aside, { recursive: true });
+  writeFileSync(join(aside, digest.slice("sha256:".length)), "secret");
+  assert.equal(await content.repair(scope, wanted), false);
+  {
+    await using writer = await content.writer(scope, { ref: "its own", total: 0, expected: "" });
+    await writer.write(Buffer.from("secret"));
+  }
+  assert.equal(await content.repair(scope, wanted), true);
+  await content.abort(scope, "its own");
+  truncateSync(await content.path(scope, digest), 1);
+  assert.equal(await content.repair(scope, wanted), true, "it had them");
 });

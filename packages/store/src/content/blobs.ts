@@ -34,6 +34,12 @@ const MISSING = "its file is missing";
 const isStill = (path: string, file: HashedFile | null): boolean =>
   (statSync(path, { throwIfNoEntry: false })?.ino ?? null) === (file?.inode ?? null);
 
+function wrongBytes(found: HashedFile | null, digest: string): string | null {
+  if (found === null) return MISSING;
+  if (found.digest === null) return "the disk cannot read it";
+  return found.digest === digest ? null : "its bytes have changed";
+}
+
 export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blobs {
   const { db, log, boot, session, removals, quarantine } = core;
   const held = new Map<string, number>();
@@ -88,7 +94,7 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
         if (row === null) continue;
         // Bytes that came meanwhile have taken the place of those that were read.
         if (!isStill(layout.blob(digest), found)) continue;
-        wrong = found === null ? MISSING : found.digest === digest ? null : "its bytes have changed";
+        wrong = wrongBytes(found, digest);
       }
       if (wrong !== null) return wrong === row.damage ? wrong : mark(digest, wrong);
       if (row.suspect === 1 || row.damage !== null) clear(digest);
