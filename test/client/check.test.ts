@@ -1,8 +1,21 @@
 // `berth image check` on a real berthd, beside Debian's ctr.
 import assert from "node:assert/strict";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { startBerthd } from "../support/berthd.ts";
 import { makeTar, writeBusyboxImage } from "../support/image.ts";
 import type { Supervisor } from "../support/supervisor.ts";
@@ -41,6 +54,17 @@ const ctrSays = async (): Promise<string> => {
   const table = await ctr("images", "check").catch((error: { stdout: string }) => error.stdout);
   return /\s((?:in)?complete|unavailable) \(/.exec(table.split("\n")[1] ?? "")?.[1] ?? table;
 };
+
+/** Whether berthd has the file open. */
+const isOpen = (path: string): boolean =>
+  readdirSync(`/proc/${berthd.pid}/fd`).some((fd) => {
+    try {
+      return readlinkSync(`/proc/${berthd.pid}/fd/${fd}`) === path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
+      throw error;
+    }
+  });
 
 /** Changes one bit in the middle of a file. */
 function flip(path: string): void {
@@ -174,12 +198,29 @@ describe("berth image check", () => {
     const layer = makeTar([{ path: "large", content: Buffer.alloc(32 << 20, "x") }]);
     writeBusyboxImage(path, { format: "oci", name, extraLayers: [layer], compression: "none" });
     assert.equal((await berth("image", "import", path)).code, 0);
-    const { child, ended } = berth.start("image", "check", "--repair", name);
-    child.kill("SIGINT");
-    assert.notEqual((await ended).code, 0);
-    assert.equal((await berth("image", "check", name)).stdout, `${name}: complete\n`);
-    assert.equal((await ctr("leases", "ls", "-q")).trim(), "");
-    assert.equal((await ctr("content", "active")).trim().split("\n").length, 1, "its header");
+    const digest = `sha256:${createHash("sha256").update(layer).digest("hex")}`;
+    const aside = join(berthd.root, "io.berth.quarantine.v1/20990102T120000.000Z/blobs");
+    const copy = join(aside, digest.slice("sha256:".length));
+    mkdirSync(aside, { recursive: true });
+    copyFileSync(pathOf(digest), copy);
+    flip(pathOf(digest));
+    // While the blob is hashed, and while its copy takes its place.
+    for (const read of [pathOf(digest), copy]) {
+      const { child, ended } = berth.start("image", "check", "--repair", name);
+      while (!isOpen(read)) {
+        assert.equal(child.exitCode, null, "it has ended before");
+        await nextTurn();
+      }
+      child.kill("SIGINT");
+      assert.notEqual((await ended).code, 0);
+      while (isOpen(read)) await nextTurn();
+      assert.equal((await ctr("leases", "ls", "-q")).trim(), "");
+      assert.equal((await ctr("content", "active")).trim().split("\n").length, 1, "its header");
+    }
+    assert.equal((await berth("image", "check", name)).code, 1, "it is damaged as before");
+    const { code, stdout } = await berth("image", "check", "--repair", name);
+    assert.deepEqual([code, stdout.split("\n")[0]], [0, `${name}: complete`]);
+    rmSync(aside, { recursive: true });
     assert.equal((await berth("image", "rm", "--sync", name)).code, 0);
   });
 });
