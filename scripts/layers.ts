@@ -6,7 +6,7 @@ import { dirname, join, relative, resolve } from "node:path";
 
 const top = resolve(import.meta.dirname, "..");
 
-/** package → packages that it may import. */
+/** package, or the part of one that runs in a small program → packages that it may import. */
 const edges: Readonly<Record<string, readonly string[]>> = {
   base: [],
   proto: [],
@@ -15,17 +15,22 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   transport: ["base", "ttrpc"],
   grpc: ["base", "proto", "rpc"],
   host: ["base", "ttrpc"],
+  helper: ["base"],
+  "helper/program": ["base", "host"],
   shim: ["base", "proto", "rpc", "ttrpc", "host"],
   client: ["base", "proto", "rpc", "ttrpc", "host"],
   unpack: ["base", "proto", "host"],
   store: ["base"],
   images: ["base", "store"],
-  runtime: ["base", "proto", "rpc", "ttrpc", "transport", "store"],
-  supervisor: ["base", "proto", "rpc", "ttrpc", "grpc", "transport", "store", "images", "runtime"],
+  runtime: ["base", "proto", "rpc", "ttrpc", "transport", "helper", "store"],
+  supervisor: ["base", "proto", "rpc", "ttrpc", "grpc", "transport", "helper", "store", "images", "runtime"],
 };
 
 /** Packages whose sources use no Node built-in. */
-const withoutNode = new Set(["base", "proto", "rpc", "ttrpc", "host", "shim", "client", "unpack"]);
+const withoutNode = new Set(["base", "proto", "rpc", "ttrpc", "host", "helper/program", "shim", "client", "unpack"]);
+
+/** Those that call C. */
+const callsC = new Set(["host", "helper/program"]);
 
 /** Libraries that only the named packages may import. */
 const libraries: Readonly<Record<string, readonly string[]>> = {
@@ -41,8 +46,7 @@ const importPattern =
 const problems: string[] = [];
 
 for (const name of readdirSync(join(top, "packages"))) {
-  const allowed = edges[name];
-  if (allowed === undefined) {
+  if (edges[name] === undefined) {
     problems.push(`packages/${name}: is not in the table of scripts/layers.ts`);
     continue;
   }
@@ -51,32 +55,38 @@ for (const name of readdirSync(join(top, "packages"))) {
     if (!file.endsWith(".ts")) continue;
     const path = join(folder, "src", file);
     const at = relative(top, path);
+    const below = `${name}/${file.split("/")[0]}`;
+    const part = below in edges ? below : name;
     for (const match of readFileSync(path, "utf8").matchAll(importPattern)) {
       const target = match[1] ?? match[2] ?? match[3] ?? "";
-      const problem = judge(name, allowed, path, target);
+      const problem = judge(part, edges[part] ?? [], path, target);
       if (problem !== null) problems.push(`${at}: ${problem}`);
     }
   }
 }
 
-function judge(name: string, allowed: readonly string[], path: string, target: string): string | null {
+function judge(part: string, allowed: readonly string[], path: string, target: string): string | null {
   if (target.startsWith(".")) {
-    const inside = !relative(join(top, "packages", name, "src"), resolve(dirname(path), target)).startsWith("..");
-    return inside ? null : `imports ${target}, outside its own src`;
+    const [name = "", folder = ""] = part.split("/");
+    const inside = !relative(join(top, "packages", name, "src", folder), resolve(dirname(path), target)).startsWith(
+      "..",
+    );
+    return inside ? null : `imports ${target}, outside its own ${folder || "src"}`;
   }
   if (target.startsWith("node:") || builtins.has(target))
-    return withoutNode.has(name) ? `imports ${target}: package ${name} must run without Node` : null;
-  if (target.startsWith("berth:")) return name === "host" ? null : `imports ${target}: only host talks to C`;
+    return withoutNode.has(part) ? `imports ${target}: ${part} must run without Node` : null;
+  if (target.startsWith("berth:"))
+    return callsC.has(part) ? null : `imports ${target}: only ${[...callsC].join(", ")} call C`;
   if (target.startsWith("@berth/")) {
     const other = target.split("/")[1] ?? "";
     return allowed.includes(other)
       ? null
-      : `imports ${target}: ${name} may import ${allowed.join(", ") || "no package"}`;
+      : `imports ${target}: ${part} may import ${allowed.join(", ") || "no package"}`;
   }
   const library = target.startsWith("@") ? target.split("/").slice(0, 2).join("/") : (target.split("/")[0] ?? "");
   const owners = libraries[library];
   if (owners === undefined) return `imports ${target}: the library is not in the table of scripts/layers.ts`;
-  return owners.includes(name) ? null : `imports ${target}: only ${owners.join(", ")} may`;
+  return owners.includes(part) ? null : `imports ${target}: only ${owners.join(", ")} may`;
 }
 
 for (const problem of problems) console.error(problem);

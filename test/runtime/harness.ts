@@ -16,7 +16,8 @@ import {
 import { createServer as createSocketServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Log, notFound, systemClock } from "@berth/base";
+import { type Log, notFound, silent, systemClock } from "@berth/base";
+import { startHelper } from "@berth/helper";
 import { toNanoseconds, topics, typeUrls, unpackAny } from "@berth/proto";
 import { TaskExit } from "@berth/proto/containerd/events";
 import { Events } from "@berth/proto/containerd/services/events/ttrpc/v1";
@@ -94,6 +95,7 @@ export async function openHost({ shim, timeouts = {}, like }: HostOptions): Prom
     // Left by a host that was killed.
     rmSync(ttrpcAddress, { force: true });
     const runtime = await openRuntime({
+      helper: startHelper(null, {}, silent),
       root: join(top, "r"),
       state,
       grpcAddress: join(top, "b.sock"),

@@ -77,7 +77,7 @@ export { holdSignals, onSignal, signalNumber } from "./signals.ts";
 export { SocketStream } from "./socket-stream.ts";
 export { type Child, type Namespace, type SpawnOptions, spawn } from "./spawn.ts";
 export { print, printError, stderr, stdin, stdout } from "./stdio.ts";
-export { isCode, SystemError } from "./system-error.ts";
+export { check, isCode, SystemError } from "./system-error.ts";
 export { isTerminal, makeRaw, openPty, setTerminalSize, terminalSize } from "./terminal.ts";
 export { byteSum, dieWithParent, type Entry, endFilter, HashedStream, S, startFilter, tree } from "./tree.ts";
 export { exit, onUncaught } from "./uncaught.ts";

@@ -7,6 +7,7 @@ import { createServer as createSocketServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { notFound, silent, systemClock } from "@berth/base";
+import { startHelper } from "@berth/helper";
 import { Task } from "@berth/proto/containerd/task/v2";
 import { register, type ServiceImpl } from "@berth/rpc";
 import { nodeByteStream } from "@berth/transport";
@@ -62,6 +63,7 @@ async function measure(shims: number, silentShims: number): Promise<void> {
     }
     const begin = performance.now();
     const runtime = await openRuntime({
+      helper: startHelper(null, {}, silent),
       root: join(directory, "root"),
       state: join(directory, "state"),
       grpcAddress: "/nowhere",

@@ -1,9 +1,9 @@
 import type { Clock, Log } from "@berth/base";
+import type { Helper } from "@berth/helper";
 import type { Background } from "./background.ts";
 import type { Layout } from "./bundle.ts";
 import type { CgroupClaims } from "./claim-cgroup.ts";
 import type { ExitLedger } from "./exit-ledger.ts";
-import type { FifoPool } from "./fifo-pool.ts";
 import type { LaunchShim } from "./launch-shim.ts";
 import type { Limit } from "./limit.ts";
 import type { ContainerLookup, ExitKeeper, PutAside, RuntimeOptions, Timeouts } from "./options.ts";
@@ -29,7 +29,7 @@ export interface Context {
   readonly setting: ShimSetting;
   readonly launch: LaunchShim;
   readonly dial: Dial;
-  readonly fifos: FifoPool;
+  readonly helper: Helper;
   readonly registry: TaskRegistry;
   readonly cgroups: CgroupClaims;
   readonly ledger: ExitLedger;

@@ -130,7 +130,11 @@ async function launch(
   const { timeouts, ledger, registry } = context;
   const log = context.log.with({ namespace: bundle.namespace, container: bundle.id });
   const shimLogPath = join(bundle.path, "log");
-  await context.fifos.place(shimLogPath);
+  try {
+    await context.helper.mkfifo(shimLogPath, 0o700);
+  } catch (error) {
+    throw unlessNoRoom(error, bundle.path);
+  }
   const shimLog = openShimLog(shimLogPath, log, context.clock);
   attempt.shimLog = shimLog;
   const note = (change: Partial<Journal>) => {

@@ -3,6 +3,7 @@ export { isFifoDirectory } from "./client-fifos.ts";
 export type { DrainCommand } from "./drain.ts";
 export { createExchange, type ExchangeOptions } from "./exchange.ts";
 export { wasKilledForMemory } from "./keep-exit.ts";
+export { helperEnvironment } from "./launched-processes.ts";
 export { openRuntime } from "./open-runtime.ts";
 export {
   type ContainerLookup,

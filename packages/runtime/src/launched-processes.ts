@@ -16,7 +16,7 @@ const owner = (): string => {
 };
 
 /** The environment that a launcher is started with. */
-export const launcherEnvironment = (state: string): NodeJS.ProcessEnv => ({
+export const helperEnvironment = (state: string): NodeJS.ProcessEnv => ({
   PATH: process.env.PATH,
   [LAUNCHER_VARIABLE]: state,
   [OWNER_VARIABLE]: owner(),

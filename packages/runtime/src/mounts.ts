@@ -1,7 +1,7 @@
 // Node has no umount2(2). A shim unmounts its rootfs itself, so umount(8) is run only after one that could not.
 import { readFile } from "node:fs/promises";
 import { failedPrecondition, mountsBelow } from "@berth/base";
-import { runCommand } from "./run-command.ts";
+import { runCommand } from "@berth/helper";
 
 /** Unmounts everything at and below a directory, lazily, the last mounted first. */
 export async function unmountBelow(directory: string): Promise<void> {

@@ -10,9 +10,7 @@ import { createTask } from "./create-task.ts";
 import { deleteTask } from "./delete-task.ts";
 import { createExchange } from "./exchange.ts";
 import { createExitLedger } from "./exit-ledger.ts";
-import { openFifoPool } from "./fifo-pool.ts";
 import { createLauncher } from "./launch-shim.ts";
-import { startLauncher } from "./launcher.ts";
 import { createLimit } from "./limit.ts";
 import { defaultTimeouts, type RuntimeOptions } from "./options.ts";
 import { findBundles, reconnectBundle } from "./reconnect.ts";
@@ -51,7 +49,7 @@ const OURS = [
  * create; until `reconnect` has decided about a container that is on disk, `settled` waits for it.
  */
 export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { log, clock } = options;
+  const { log, clock, helper } = options;
   const stop = new AbortController();
   const registry = new TaskRegistry();
   const ledger = createExitLedger((namespace, id, process) => {
@@ -68,8 +66,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const socketDir = join(options.state, "s");
   // Each supervisor has its shims' sockets to itself, where their paths (64 hex digits below) fit into an address.
   if (socketDir.length <= MAX_SOCKET_DIR) environment[SOCKET_DIR_VARIABLE] = socketDir;
-  const launcher = startLauncher(options.launcher ?? null, layout.state, log);
-  const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment, run: launcher.run };
+  const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment, run: helper.run };
   const context: Context = {
     layout,
     runcRoot: join(options.state, "runc"),
@@ -85,7 +82,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     setting,
     launch: createLauncher(setting, log),
     dial: dialShim,
-    fifos: openFifoPool(join(options.state, "fifos"), launcher.run, log),
+    helper,
     registry,
     cgroups: new CgroupClaims((namespace, id) => registry.isTaken(namespace, id)),
     ledger,
@@ -169,8 +166,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       task.link.close();
       task.shimLog.close();
     }
-    await Promise.all([context.background.close(), context.fifos.close(), reconnecting]);
-    await launcher.close();
+    await Promise.all([context.background.close(), reconnecting]);
   };
   return {
     tasks,

@@ -1,5 +1,6 @@
 // What the runtime needs from outside. Everything that is not the file system or a child process is passed in.
 import type { Clock, Log } from "@berth/base";
+import type { Helper } from "@berth/helper";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { DrainCommand } from "./drain.ts";
 import type { Exit } from "./types.ts";
@@ -98,8 +99,8 @@ export interface RuntimeOptions {
   readonly timeouts?: Partial<Timeouts>;
   /** Path of the shim for a runtime's name (see createShimResolver). Throws for one that is not installed. */
   readonly resolveShim: (runtimeName: string) => string;
-  /** Path of `berth-launch`, which launches shims for us; absent: we fork ourselves. */
-  readonly launcher?: string | null;
+  /** Launches shims, and makes FIFOs. The caller closes it, after the runtime. */
+  readonly helper: Helper;
   /** Program with a `publish` command, told to shims. */
   readonly publishBinary: string;
   /** Told to shims that ask for it. */

@@ -1,13 +1,12 @@
 // How a shim's binary is called: `start` makes it serve a container, `delete` cleans up after one that is gone.
 import { BerthError, messageOf, unknownError } from "@berth/base";
+import type { CommandResult, RunCommand } from "@berth/helper";
 import { DecodeError } from "@berth/proto";
 import { DeleteResponse } from "@berth/proto/containerd/task/v2";
 import { RuntimeInfo } from "@berth/proto/containerd/types";
 import { Any } from "@berth/proto/google/protobuf";
 import type { Bundle } from "./bundle.ts";
 import { LAUNCH_VARIABLE } from "./launched-processes.ts";
-import type { RunCommand } from "./launcher.ts";
-import type { CommandResult } from "./run-command.ts";
 import type { Exit } from "./types.ts";
 import { toExit } from "./wire.ts";
 

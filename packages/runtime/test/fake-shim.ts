@@ -15,6 +15,7 @@ import { createServer as createSocketServer, type Server, type Socket } from "no
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { type Log, notFound, silent, systemClock, unknownError } from "@berth/base";
+import { startHelper } from "@berth/helper";
 import { TaskV3, toTimestamp } from "@berth/proto";
 import { type CreateTaskRequest, DeleteResponse, Task } from "@berth/proto/containerd/task/v2";
 import { register, type ServiceImpl } from "@berth/rpc";
@@ -113,6 +114,7 @@ export async function openFakeHost(log: Log = silent): Promise<FakeHost> {
     exits,
     async open({ bootId, timeouts } = {}) {
       const runtime = await openRuntime({
+        helper: startHelper(null, {}, silent),
         root: join(directory, "root"),
         state,
         grpcAddress: join(directory, "b.sock"),

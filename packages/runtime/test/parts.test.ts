@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { kindOf, mountsBelow } from "@berth/base";
+import { runCommand } from "@berth/helper";
 import { BootstrapResult } from "@berth/proto/containerd/runtime/bootstrap/v1";
 import { parseBootstrapReply, socketPath } from "../src/bootstrap-reply.ts";
 import { createExitLedger } from "../src/exit-ledger.ts";
 import { createShimResolver, shimBinaryName } from "../src/index.ts";
 import { createLimit } from "../src/limit.ts";
 import { identify, isAlive, signalProcess } from "../src/process-identity.ts";
-import { runCommand } from "../src/run-command.ts";
 import { lineSplitter } from "../src/shim-log.ts";
 
 describe("finding a shim", () => {

@@ -1,25 +1,19 @@
-// Tells systemd how we are (sd_notify(3)). Node cannot send a datagram to a unix socket, so systemd's own
-// program does; the unit therefore has NotifyAccess=all. Without systemd nothing happens.
-import { spawn } from "node:child_process";
+// Tells systemd how we are (sd_notify(3)). Without systemd nothing happens.
 import type { Log } from "@berth/base";
+import type { Helper } from "@berth/helper";
 
-export type Notify = (state: "--ready" | "--stopping") => Promise<void>;
+export type Notify = (state: "READY=1" | "STOPPING=1") => Promise<void>;
 
 /** Takes NOTIFY_SOCKET out of the environment: shims and runtimes must not talk to systemd in our name. */
-export function createNotify(environment: NodeJS.ProcessEnv, log: Log): Notify {
+export function createNotify(environment: NodeJS.ProcessEnv, helper: Helper, log: Log): Notify {
   const socket = environment.NOTIFY_SOCKET;
   delete environment.NOTIFY_SOCKET;
   if (!socket) return async () => {};
-  return (state) =>
-    new Promise((resolve) => {
-      const child = spawn("systemd-notify", [state, `--pid=${process.pid}`], {
-        env: { ...environment, NOTIFY_SOCKET: socket },
-        stdio: "ignore",
-      });
-      child.on("error", (err) => {
-        log.warn("systemd is not told how we are: systemd-notify does not run", { err });
-        resolve();
-      });
-      child.on("exit", () => resolve());
-    });
+  return async (state) => {
+    try {
+      await helper.notify(socket, state);
+    } catch (err) {
+      log.warn("systemd is not told how we are", { err });
+    }
+  };
 }

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
+import { type Helper, startHelper } from "@berth/helper";
 import { openDiffer, openImages, tryOverlayWith } from "@berth/images";
-import { createShimResolver, openRuntime } from "@berth/runtime";
+import { createShimResolver, helperEnvironment, openRuntime } from "@berth/runtime";
 import { inspectPlaces, openStore } from "@berth/store";
 import { claimSocket } from "@berth/transport";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
@@ -46,21 +47,24 @@ export async function serve({ config, warnings }: Loaded, program: string): Prom
   const signal = untilSignal();
   const log = createLog({ level: config.debug.level, format: config.debug.format || "text" });
   for (const warning of warnings) log.warn(`configuration: ${warning}`);
-  const notify = createNotify(process.env, log);
   process.on("unhandledRejection", (err) => log.error("a fault that nobody handled", { err }));
   if (config.top.oomScore !== 0) await writeFile("/proc/self/oom_score_adj", String(config.top.oomScore));
   if (config.cgroup.path !== "") joinCgroup(config.cgroup.path);
 
-  await using daemon = await startDaemon(config, program, log);
+  const helper = startHelper(helperIn(dirname(program)), helperEnvironment(config.top.state), log);
+  await using closing = new AsyncDisposableStack();
+  closing.defer(() => helper.close());
+  const notify = createNotify(process.env, helper, log);
+  const daemon = closing.use(await startDaemon(config, program, helper, log));
   log.info("serving", { address: config.grpc.address, ms: Math.round(performance.now() - started) });
-  await notify("--ready");
+  await notify("READY=1");
   log.info("stopping", { method: await signal });
   setTimeout(() => process.exit(1), LAST_RESORT).unref();
-  await notify("--stopping");
+  await notify("STOPPING=1");
   await daemon.stop();
 }
 
-async function startDaemon(config: Config, program: string, log: Log) {
+async function startDaemon(config: Config, program: string, helper: Helper, log: Log) {
   const { root, state } = config.top;
   const { address } = config.grpc;
   const ttrpcAddress = ttrpcAddressOf(config);
@@ -124,7 +128,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
         shutdown: config.timeouts.shimShutdown,
       },
       resolveShim,
-      launcher: launcherIn(ownDirectory),
+      helper,
       publishBinary: program,
       daemonVersion: version,
     }),
@@ -194,7 +198,7 @@ async function startDaemon(config: Config, program: string, log: Log) {
 }
 
 /** Null where it was not installed with us. */
-function launcherIn(directory: string): string | null {
+function helperIn(directory: string): string | null {
   const path = join(directory, "berth-launch");
   return existsSync(path) ? path : null;
 }

@@ -1,5 +1,5 @@
-// What the supervisor and its launcher say to each other: 4 bytes with the length of the head, 4 with that of the
-// body (big-endian), the head as JSON, the body. packages/runtime/src/launcher.ts is the other side.
+// What the supervisor and its helper say to each other: 4 bytes with the length of the head, 4 with that of the
+// body (big-endian), the head as JSON, the body. channel.ts is the other side.
 
 export interface Frame {
   readonly head: unknown;

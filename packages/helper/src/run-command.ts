@@ -1,6 +1,8 @@
 import { spawn } from "node:child_process";
 import { deadlineExceeded } from "@berth/base";
 
+export type RunCommand = (command: Command) => Promise<CommandResult>;
+
 export interface Command {
   readonly file: string;
   readonly args: readonly string[];

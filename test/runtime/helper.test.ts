@@ -2,12 +2,12 @@
 import { strict as assert } from "node:assert";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, watch } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { silent } from "@berth/base";
-import { killLaunch } from "../../packages/runtime/src/launched-processes.ts";
-import { type Launcher, startLauncher } from "../../packages/runtime/src/launcher.ts";
+import { type Helper, startHelper } from "@berth/helper";
+import { helperEnvironment, killLaunch } from "../../packages/runtime/src/launched-processes.ts";
 
 const program = resolve(import.meta.dirname, "../../dist/bin/berth-launch");
 const env = { PATH: process.env.PATH, HERE: "yes" };
@@ -45,9 +45,9 @@ for (const [name, path] of [
   ["no launcher", null],
 ] as const) {
   describe(`commands with ${name}`, () => {
-    let launcher: Launcher;
+    let launcher: Helper;
     before(() => {
-      launcher = startLauncher(path, "/run/launcher-test", silent);
+      launcher = startHelper(path, helperEnvironment("/run/launcher-test"), silent);
     });
     after(() => launcher.close());
     const sh = (script: string, more: object = {}) =>
@@ -112,12 +112,41 @@ for (const [name, path] of [
       stop.abort(new Error("enough"));
       await assert.rejects(slow, /enough/);
     });
+    it("makes a FIFO with its mode, and says why it cannot", async () => {
+      const folder = mkdtempSync("/tmp/berth-helper-");
+      const mask = process.umask(0o077);
+      try {
+        const path = join(folder, "a fifo");
+        await launcher.mkfifo(path, 0o640);
+        const { mode } = statSync(path);
+        assert.deepEqual([mode & 0o777, statSync(path).isFIFO()], [0o640, true]);
+        await assert.rejects(launcher.mkfifo(path, 0o640), /exists/i);
+        await assert.rejects(launcher.mkfifo(join(folder, "none/fifo"), 0o640), /no such file/i);
+      } finally {
+        process.umask(mask);
+        rmSync(folder, { recursive: true });
+      }
+    });
   });
 }
 
+it("tells a service manager by name, and says of one that is not there what it is called", async () => {
+  const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);
+  try {
+    await assert.rejects(
+      launcher.notify("/nonexistent/notify", "READY=1"),
+      /sendmsg "\/nonexistent\/notify": no such file/,
+    );
+    await assert.rejects(launcher.notify("@berth-nobody", "READY=1"), { code: "ECONNREFUSED" });
+    await assert.rejects(launcher.notify(`/${"x".repeat(200)}`, "READY=1"), { code: "ENAMETOOLONG" });
+  } finally {
+    await launcher.close();
+  }
+});
+
 describe("a launcher that dies", () => {
   it("fails what is under way, and what comes after is run by ourselves and then by another", async () => {
-    const launcher = startLauncher(program, "/run/launcher-test", silent);
+    const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);
     const echo = () => launcher.run({ file: "/bin/echo", args: ["a"], env, timeoutMs });
     try {
       await echo();
@@ -133,7 +162,7 @@ describe("a launcher that dies", () => {
     }
   });
   it("is done without where it cannot be started at all", async () => {
-    const launcher = startLauncher("/no/such/launcher", "/run/launcher-test", silent);
+    const launcher = startHelper("/no/such/launcher", helperEnvironment("/run/launcher-test"), silent);
     const echo = () => launcher.run({ file: "/bin/echo", args: ["a"], env, timeoutMs });
     await echo().catch((error: { kind?: string }) => assert.equal(error.kind, "unavailable"));
     assert.equal((await echo()).stdout.toString(), "a\n");
@@ -149,8 +178,9 @@ describe("berthd that is killed", () => {
       [
         "--input-type=module",
         "-e",
-        `import { startLauncher } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launcher.ts"))};
-         const launcher = startLauncher(${JSON.stringify(program)}, ${JSON.stringify(folder)}, console);
+        `import { startHelper } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/helper/src/index.ts"))};
+         import { helperEnvironment } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launched-processes.ts"))};
+         const launcher = startHelper(${JSON.stringify(program)}, helperEnvironment(${JSON.stringify(folder)}), console);
          const script = "echo $PPID $$ > ${folder}/new; mv ${folder}/new ${folder}/pids; exec sleep 100";
          await launcher.run({ file: "/bin/sh", args: ["-c", script], env: process.env, timeoutMs: 60000 });`,
       ],
@@ -178,8 +208,9 @@ describe("berthd that is killed", () => {
         "--input-type=module",
         "-e",
         `import { readFileSync } from "node:fs";
-         import { startLauncher } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launcher.ts"))};
-         const launcher = startLauncher(${JSON.stringify(program)}, ${JSON.stringify(folder)}, console);
+         import { startHelper } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/helper/src/index.ts"))};
+         import { helperEnvironment } from ${JSON.stringify(resolve(import.meta.dirname, "../../packages/runtime/src/launched-processes.ts"))};
+         const launcher = startHelper(${JSON.stringify(program)}, helperEnvironment(${JSON.stringify(folder)}), console);
          const command = (file, args) => ({ file, args, env: { BERTH_LAUNCH: "a-launch" }, timeoutMs: 60000 });
          await launcher.run(command("/bin/true", []));
          const pid = readFileSync("/proc/self/task/" + process.pid + "/children", "utf8").trim();
