@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { isNotFound, kindOf, type Log } from "@berth/base";
@@ -255,17 +255,5 @@ describe("the sweep", () => {
     await reconnected(host);
     assert.deepEqual(readdirSync(dirname(bundleIn(host, "any"))).sort(), [".snapshot", ".web"]);
     assert.equal(warnings.length, 2);
-  });
-
-  it("leaves what is no FIFO of ours among those made ahead", async () => {
-    await using host = await openFakeHost();
-    const pool = join(host.state, "fifos");
-    files(pool, { notes: "mine", "0123456789ab-1": "not a FIFO" });
-    const runtime = await host.open();
-    await host.container("web");
-    const { bundle } = await runtime.tasks.create(NS, optionsOf("web"));
-    assert.ok(lstatSync(join(bundle, "log")).isFIFO());
-    await runtime.close();
-    assert.deepEqual(readdirSync(pool).sort(), ["0123456789ab-1", "notes"]);
   });
 });
