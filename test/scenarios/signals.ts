@@ -62,12 +62,16 @@ export const signals = area("signals", [
     assert.ok(w.events.story(box.id).filter((each) => each.startsWith("exit")).length <= 1);
   }),
   scenario("all: execs and their children get it too", async (w) => {
-    const box = await w.box(["sh", "-c", "trap 'exit 3' USR1; while :; do sleep 0.05; done"]);
+    // Init stays until it is told twice: with its end all others are killed.
+    const script = "trap 'got=3' USR1; trap 'exit $got' TERM; got=9; while :; do sleep 0.05; done";
+    const box = await w.box(["sh", "-c", script]);
     await box.up();
+    await eventually("init is at its loop", async () => (await box.pids()).length >= 2);
     await box.execUp("e", ["sh", "-c", "sleep 1000 & sleep 1000"]);
     await eventually("all are there", async () => (await box.pids()).length >= 4);
     await box.kill(10, { all: true });
     assert.equal(await box.wait("e"), 138);
+    await box.kill(15);
     assert.equal(await box.wait(), 3);
   }),
   scenario("a signal to a finished container", async (w) => {

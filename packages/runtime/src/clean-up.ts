@@ -7,6 +7,7 @@ import { socketPath } from "./bootstrap-reply.ts";
 import type { Bundle } from "./bundle.ts";
 import { cgroupOf, killCgroup } from "./cgroup.ts";
 import type { Context } from "./context.ts";
+import { removeDeadSockets } from "./dead-sockets.ts";
 import type { Journal } from "./journal.ts";
 import { killLaunch } from "./launched-processes.ts";
 import { isAlive, signalProcess } from "./process-identity.ts";
@@ -47,6 +48,7 @@ export async function killShim(context: Context, bundle: Bundle, journal: Journa
   // A launch that was cut short may have left its helper, or a shim that has told nobody its pid.
   if (!wasKnown && journal.launchId !== "") await killLaunch(journal.launchId, context.layout.state);
   if (address !== "") removeSocket(address);
+  else removeDeadSockets(context.socketDirectory);
 }
 
 /** Runs the shim's `delete`, which is told nothing but the bundle. Null where it fails, which is logged. */

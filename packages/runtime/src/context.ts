@@ -15,6 +15,8 @@ import type { Exchange } from "./types.ts";
 /** What the parts of one runtime share. */
 export interface Context {
   readonly layout: Layout;
+  /** Of the sockets of our shims alone. */
+  readonly socketDirectory: string;
   /** Where OCI runtimes of the runc family keep their state. */
   readonly runcRoot: string;
   readonly bootId: string;

@@ -63,12 +63,13 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   // What a service manager gave to us is not for the shims.
   const environment = { ...(options.environment ?? process.env) };
   for (const name of OURS) delete environment[name];
-  const socketDir = join(options.state, "s");
+  const socketDirectory = join(options.state, "s");
   // Each supervisor has its shims' sockets to itself, where their paths (64 hex digits below) fit into an address.
-  if (socketDir.length <= MAX_SOCKET_DIR) environment[SOCKET_DIR_VARIABLE] = socketDir;
+  if (socketDirectory.length <= MAX_SOCKET_DIR) environment[SOCKET_DIR_VARIABLE] = socketDirectory;
   const setting = { grpcAddress, ttrpcAddress, publishBinary, daemonVersion, environment, run: helper.run };
   const context: Context = {
     layout,
+    socketDirectory,
     runcRoot: join(options.state, "runc"),
     bootId: options.bootId ?? readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim(),
     timeouts: { ...defaultTimeouts, ...options.timeouts },

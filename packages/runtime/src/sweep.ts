@@ -3,10 +3,14 @@ import { join } from "node:path";
 import { isNotFound, kindOf } from "@berth/base";
 import { type Bundle, bundleOf, isOnItsWayOut, namesIn, removeDirectory } from "./bundle.ts";
 import type { Context } from "./context.ts";
+import { removeDeadSockets } from "./dead-sockets.ts";
 import { keepUnseenExit } from "./keep-exit.ts";
 import { clearDirectory } from "./unexplained.ts";
 
-/** After a restart, once all bundles are decided: work directories without a task, and what an interrupted removal has left. */
+/**
+ * After a restart, once all bundles are decided: work directories without a task, sockets without a shim, and
+ * what an interrupted removal has left.
+ */
 export async function sweep(context: Context): Promise<void> {
   const { layout } = context;
   for (const top of [layout.state, layout.root])
@@ -14,6 +18,7 @@ export async function sweep(context: Context): Promise<void> {
       for (const name of namesIn(join(top, namespace), true))
         if (isOnItsWayOut(name)) await removeDirectory(join(top, namespace, name));
         else context.log.warn("a directory that is not known stays in its place", { path: join(top, namespace, name) });
+  removeDeadSockets(context.socketDirectory);
   for (const namespace of namesIn(layout.root))
     for (const id of namesIn(join(layout.root, namespace))) await clearWork(context, bundleOf(layout, namespace, id));
 }
