@@ -14,7 +14,7 @@ const program = root ? await buildUnpack() : "";
 
 describe("an unpack", { skip: root ? false : "needs root" }, () => {
   /** An overlay of so many layers, whose names are `digits` long. */
-  function overlayOf(place: Workplace, count: number, digits: number) {
+  function overlayOf(place: Workplace, count: number, digits: number, within = "") {
     const lower = [...Array(count).keys()].map((number) => {
       const name = String(number).padStart(digits, "0");
       const path = join(place.dir, "io.containerd.snapshotter.v1.overlayfs/snapshots", name, "fs");
@@ -22,8 +22,8 @@ describe("an unpack", { skip: root ? false : "needs root" }, () => {
       writeFileSync(join(path, `from-${number}`), "x");
       return path;
     });
-    const [upper, work] = ["upper", "work"].map((name) => join(place.dir, name)) as [string, string];
-    for (const path of [upper, work]) mkdirSync(path);
+    const [upper, work] = ["upper", "work"].map((name) => join(place.dir, within, name)) as [string, string];
+    for (const path of [upper, work]) mkdirSync(path, { recursive: true });
     const options = [`workdir=${work}`, `upperdir=${upper}`, `lowerdir=${lower.join(":")}`];
     assert.ok(options.join(",").length > 4096);
     return { lower, upper, mounts: [{ type: "overlay", source: "overlay", target: "", options }] };
@@ -52,6 +52,15 @@ describe("an unpack", { skip: root ? false : "needs root" }, () => {
       const { stdout } = place.diff([], mounts);
       assert.equal(linesOfTar(stdout).length, count - 1, "a view shows them all, but two, and the new one");
     });
+
+  it("mounts 300 layers with an upper directory whose path is long", { skip: !oneByOne }, () => {
+    using place = makeWorkplace(program);
+    // fsconfig(2) takes values of 255 bytes.
+    const { upper, mounts } = overlayOf(place, 300, 20, `${"a".repeat(200)}/${"b".repeat(200)}`);
+    const { status, answer } = place.apply(makeTar([{ path: "new", content: "n" }]), mounts);
+    assert.equal(status, 0, JSON.stringify(answer));
+    assert.deepEqual(readdirSync(upper), ["new"]);
+  });
 
   it("of 501 layers says what the kernel has against them", { skip: !oneByOne }, () => {
     using place = makeWorkplace(program);

@@ -34,6 +34,11 @@ const attributes: readonly (readonly [flag: number, attribute: number])[] = [
 /** Bytes of options, with the zero at the end, that mount(2) takes. */
 const PAGE = 4096;
 
+/** Bytes of one value, with the zero at the end, that fsconfig(2) takes. */
+const VALUE = 256;
+
+const DIRECTORIES = new Set(["upperdir", "workdir"]);
+
 /** Whether mount(2) takes such options. */
 export const fitsPage = (data: string): boolean => new TextEncoder().encode(data).length < PAGE;
 
@@ -59,7 +64,7 @@ export function mountOverlay(source: string, target: string, flags: number, opti
 
 /**
  * An overlay that is mounted nowhere, by the descriptor of its root (O_PATH): it needs no mount namespace, and goes when
- * the descriptor is closed. A path has 255 bytes at most, and so have all lower ones together before Linux 6.5.
+ * the descriptor is closed. Before Linux 6.5 all lower directories together have 255 bytes at most.
  */
 export function detachedOverlay(
   source: string,
@@ -68,22 +73,37 @@ export function detachedOverlay(
   others: readonly string[],
 ): Fd {
   using configuration = new Fd(check(native.fsopen("overlay"), "fsopen", "overlay"), "overlay");
+  const held: Fd[] = [];
+  /** A path that is too long is named by a descriptor, which is held until the overlay has the directory. */
+  const short = (path: string): string => {
+    if (new TextEncoder().encode(path).length < VALUE) return path;
+    const directory = open(path, O.PATH | O.DIRECTORY);
+    held.push(directory);
+    return `/proc/self/fd/${directory.number}`;
+  };
   const set = (command: number, key: string | null, value: string | null): void => {
     const result = native.fsconfig(configuration.number, command, key, value);
     if (typeof result === "number" && result < 0)
       check(result, "fsconfig", `${key ?? source}${complaintOf(configuration)}`);
   };
-  set(SET_STRING, "source", source);
-  if ((flags & MS.RDONLY) !== 0) set(SET_FLAG, "ro", null);
-  for (const option of others) {
-    const equals = option.indexOf("=");
-    if (equals < 0) set(SET_FLAG, option, null);
-    else set(SET_STRING, option.slice(0, equals), option.slice(equals + 1));
+  try {
+    set(SET_STRING, "source", source);
+    if ((flags & MS.RDONLY) !== 0) set(SET_FLAG, "ro", null);
+    for (const option of others) {
+      const equals = option.indexOf("=");
+      if (equals < 0) set(SET_FLAG, option, null);
+      else {
+        const [key, value] = [option.slice(0, equals), option.slice(equals + 1)];
+        set(SET_STRING, key, DIRECTORIES.has(key) ? short(value) : value);
+      }
+    }
+    const [only = ""] = lower;
+    if (lower.length === 1) set(SET_STRING, "lowerdir", short(only));
+    else for (const path of lower) set(SET_STRING, "lowerdir+", short(path));
+    set(CREATE, null, null);
+  } finally {
+    for (const directory of held) directory.close();
   }
-  const [only = ""] = lower;
-  if (lower.length === 1) set(SET_STRING, "lowerdir", only);
-  else for (const path of lower) set(SET_STRING, "lowerdir+", path);
-  set(CREATE, null, null);
   const wanted = attributes.reduce((sum, [flag, attribute]) => ((flags & flag) !== 0 ? sum | attribute : sum), 0);
   return new Fd(check(native.fsmount(configuration.number, wanted), "fsmount", source), source);
 }
