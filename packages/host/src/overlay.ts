@@ -37,7 +37,7 @@ const PAGE = 4096;
 /** Bytes of one value, with the zero at the end, that fsconfig(2) takes. */
 const VALUE = 256;
 
-const DIRECTORIES = new Set(["upperdir", "workdir"]);
+const isDirectory = (key: string): boolean => key === "upperdir" || key === "workdir";
 
 /** Whether mount(2) takes such options. */
 export const fitsPage = (data: string): boolean => new TextEncoder().encode(data).length < PAGE;
@@ -94,7 +94,7 @@ export function detachedOverlay(
       if (equals < 0) set(SET_FLAG, option, null);
       else {
         const [key, value] = [option.slice(0, equals), option.slice(equals + 1)];
-        set(SET_STRING, key, DIRECTORIES.has(key) ? short(value) : value);
+        set(SET_STRING, key, isDirectory(key) ? short(value) : value);
       }
     }
     const [only = ""] = lower;
