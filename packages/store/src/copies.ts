@@ -72,7 +72,7 @@ export function openCopies({ db, root, log }: { db: Database; root: string; log:
   };
 
   for (const table of copiedTables)
-    db.observe(table, copied[table], (key) => {
+    db.observe({ as: "copies", table, key: copied[table], events: ["INSERT", "UPDATE", "DELETE"] }, (key) => {
       const name = `${table}/${fileOf(key)}`;
       // Once the transaction is over, however it ended: what is copied is what the database has then.
       waiting.set(name, () => copy(table, key));

@@ -27,7 +27,7 @@ export interface Database {
   /** Called once the outermost transaction is durable; at once outside of one; never where it is rolled back. */
   afterCommit(then: () => void): void;
   /** Tells the key of each row that is inserted, changed or deleted, inside the transaction, which may still fail. */
-  observe(table: string, key: readonly string[], told: (key: (string | number | bigint)[]) => void): void;
+  observe(what: Observed, told: (key: (string | number | bigint)[]) => void): void;
   /** From now on `stamp` is called in each outermost transaction that changes anything, `committed` once it is durable. */
   witness(witness: Witness): void;
   found(): FoundDatabase;
@@ -36,6 +36,14 @@ export interface Database {
   /** Takes the room for later removals back, where the disk has plenty. */
   refill(): void;
   close(): void;
+}
+
+export interface Observed {
+  /** Of the observer: several may observe one table. */
+  readonly as: string;
+  readonly table: string;
+  readonly key: readonly string[];
+  readonly events: readonly ("INSERT" | "UPDATE" | "DELETE")[];
 }
 
 /** Takes part in every commit. */
@@ -207,23 +215,21 @@ export function openDatabase(path: string, root: string): Database {
       if (depth === 0) then();
       else waiting.push(then);
     },
-    observe(table, key, told) {
-      const name = `changed_${table}`;
+    observe({ as, table, key, events }, told) {
+      const name = `${as}_${table}`;
       db.function(name, { varargs: true }, (...values) => {
         told(values as (string | number | bigint)[]);
         return null;
       });
       // Of this connection alone, and nowhere on the disk.
-      for (const [event, row] of [
-        ["INSERT", "NEW"],
-        ["UPDATE", "NEW"],
-        ["DELETE", "OLD"],
-      ])
+      for (const event of events) {
+        const row = event === "DELETE" ? "OLD" : "NEW";
         translated(() =>
           db.exec(
             `CREATE TEMP TRIGGER ${name}_${event} AFTER ${event} ON ${table} BEGIN SELECT ${name}(${key.map((column) => `${row}.${column}`).join(", ")}); END`,
           ),
         );
+      }
     },
     witness(one) {
       witness = one;

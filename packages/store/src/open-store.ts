@@ -12,8 +12,9 @@ import type { Core } from "./core.ts";
 import type { Database } from "./database.ts";
 import { exitStore } from "./exits.ts";
 import { type ScheduledCollector, startCollector } from "./gc/collector.ts";
+import { observeChanges } from "./gc/mark.ts";
 import { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
-import { sweep } from "./gc/sweep.ts";
+import { collectGarbage } from "./gc/sweep.ts";
 import { imageStore } from "./images.ts";
 import { leaseStore } from "./leases.ts";
 import { namespaceStore } from "./namespaces.ts";
@@ -114,9 +115,10 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     await Promise.all(trashes.map((trash) => trash.empty()));
     db.refill();
   };
+  const changes = observeChanges(db);
   const collect = () => {
     for (const one of quarantines) one.expire();
-    return sweep({ core, blobs, ingests, snapshotters });
+    return collectGarbage({ core, changes, blobs, ingests, snapshotters });
   };
   const collecting = startCollector({ ...defaultGcSchedule, ...gc }, log, collect, emptied);
   collector = collecting;

@@ -7,6 +7,7 @@ import { CollectionTimes } from "../src/gc/times.ts";
 /** Times with a collection of one millisecond behind them, which ended at 1000: looks come every 49 ms. */
 function afterFirst(schedule: Partial<GcSchedule> = {}): CollectionTimes {
   const times = new CollectionTimes({ ...defaultGcSchedule, ...schedule }, 0);
+  times.began();
   times.collected(999, 1000);
   return times;
 }
@@ -24,6 +25,14 @@ describe("a collection", () => {
     assert.equal(times.next, 1049);
     times.changed("deletion", 1020);
     assert.equal(times.next, 1049);
+  });
+
+  it("follows a deletion that came while the last one ran", () => {
+    const times = afterFirst();
+    times.began();
+    times.changed("deletion", 1995);
+    times.collected(1999, 2000);
+    assert.equal(times.next, 2049);
   });
 
   it("follows a deletion long after the last one within the pause between looks", () => {

@@ -1,6 +1,7 @@
 // Nothing that is reachable is ever deleted, and everything else goes: against a plain model of the rules.
 import assert from "node:assert/strict";
 import { it } from "node:test";
+import { setImmediate as turn } from "node:timers/promises";
 import { instantOfMs, silent, systemClock } from "@berth/base";
 import { defaultGcSchedule, type Store } from "@berth/store";
 import fc from "fast-check";
@@ -127,22 +128,27 @@ it("collects once something was deleted, or enough was changed", async (t) => {
   await using collector = startCollector(
     { ...defaultGcSchedule, mutationThreshold: 10, startupDelayMs: 100 },
     silent,
-    () => {
+    function* () {
       sweeps++;
-      return [];
+      yield [];
     },
     async () => {},
   );
-  t.mock.timers.tick(100);
+  const tick = async (ms: number): Promise<void> => {
+    t.mock.timers.tick(ms);
+    await turn();
+    await turn();
+  };
+  await tick(100);
   assert.equal(sweeps, 1);
   for (let i = 0; i < 9; i++) collector.changed("mutation");
-  t.mock.timers.tick(100_000);
+  await tick(100_000);
   assert.equal(sweeps, 1);
   collector.changed("mutation");
-  t.mock.timers.tick(100_000);
+  await tick(100_000);
   assert.equal(sweeps, 2);
   collector.changed("deletion");
-  t.mock.timers.tick(100_000);
+  await tick(100_000);
   assert.equal(sweeps, 3);
 });
 
@@ -153,4 +159,25 @@ it("calls that ask at the same time join one collection", async () => {
   const [one, two] = await Promise.all([store.collector.collect(), store.collector.collect()]);
   assert.equal(one, two);
   assert.equal(one.length, 1);
+});
+
+it("a collection that is asked for while one runs begins after it, once", async () => {
+  const order: string[] = [];
+  await using collector = startCollector(
+    { ...defaultGcSchedule, startupDelayMs: 0 },
+    silent,
+    function* () {
+      order.push("begins");
+      yield [];
+      order.push("goes on");
+      yield [];
+      order.push("ends");
+    },
+    async () => {},
+  );
+  const first = collector.api.collect();
+  while (order.length === 0) await turn();
+  const second = [collector.api.collect(), collector.api.collect()];
+  await Promise.all([first, ...second]);
+  assert.deepEqual(order, ["begins", "goes on", "ends", "begins", "goes on", "ends"]);
 });

@@ -14,8 +14,10 @@ export interface Blobs {
   add(digest: string, size: number): void;
   /** While held, the file is not deleted, recorded or not. */
   hold(digest: string): Disposable & { alone(): boolean };
-  /** Inside a transaction: forgets blobs that no namespace has; their files go once it is durable. */
-  dropUnreferenced(): void;
+  /** At most `limit` of those behind `after`, in their order. What is held counts as referenced. */
+  list(after: string, limit: number): { digest: string; isReferenced: boolean }[];
+  /** Inside a transaction: forgets a blob that no namespace has; its file goes once that is durable. */
+  drop(digest: string): void;
   /**
    * Why the blob must not be used, as far as it can be told without reading: it was marked, or its file has not its size
    * and it is marked now. null if nothing is known against it.
@@ -130,15 +132,18 @@ export function openBlobs(core: Core, layout: ContentLayout, trash: Trash): Blob
         },
       };
     },
-    dropUnreferenced() {
-      const orphans = db.all<{ digest: string }>(
-        "SELECT digest FROM blobs WHERE NOT EXISTS (SELECT 1 FROM content WHERE content.digest = blobs.digest)",
-      );
-      for (const { digest } of orphans) {
-        if (held.has(digest)) continue;
-        db.run("DELETE FROM blobs WHERE digest = ?", digest);
-        removals.add(layout.blob(digest), trash);
-      }
+    list: (after, limit) =>
+      db
+        .all<{ digest: string; used: number }>(
+          `SELECT digest, EXISTS (SELECT 1 FROM content WHERE content.digest = blobs.digest) AS used
+           FROM blobs WHERE digest > ? ORDER BY digest LIMIT ?`,
+          after,
+          limit,
+        )
+        .map(({ digest, used }) => ({ digest, isReferenced: used === 1 || held.has(digest) })),
+    drop(digest) {
+      db.run("DELETE FROM blobs WHERE digest = ?", digest);
+      removals.add(layout.blob(digest), trash);
     },
     seen,
     check,

@@ -1,6 +1,8 @@
+import { setImmediate } from "node:timers/promises";
 import type { Log } from "@berth/base";
 import type { Collector, Removed } from "../types.ts";
 import type { GcSchedule } from "./schedule.ts";
+import type { Turns } from "./sweep.ts";
 import { CollectionTimes } from "./times.ts";
 
 export interface ScheduledCollector extends AsyncDisposable {
@@ -9,19 +11,21 @@ export interface ScheduledCollector extends AsyncDisposable {
 }
 
 /**
- * Collects when `CollectionTimes` says so. `sweep` is one collection, synchronous; `emptied` resolves when the files that it
- * removed are gone from the disk.
+ * Collects when `CollectionTimes` says so. `sweep` is one collection, which lets others have their turn where it yields;
+ * `emptied` resolves when the files that it removed are gone from the disk.
  */
 export function startCollector(
   schedule: GcSchedule,
   log: Log,
-  sweep: () => Removed[],
+  sweep: () => Turns,
   emptied: () => Promise<void>,
 ): ScheduledCollector {
   const listeners = new Set<(removed: Removed) => void>();
   const times = new CollectionTimes(schedule, performance.now());
   let closed = false;
   let timer: { handle: NodeJS.Timeout; at: number } | null = null;
+  /** One at a time. */
+  let isCollecting = false;
   /** The collection that has not begun yet, and who waits for it. */
   let waiting: PromiseWithResolvers<readonly Removed[]> | null = null;
   const running = new Set<Promise<unknown>>();
@@ -29,7 +33,7 @@ export function startCollector(
   /** Sets the timer to what the times say. */
   function plan(): void {
     const { next } = times;
-    if (closed || next === null || timer?.at === next) return;
+    if (closed || isCollecting || next === null || timer?.at === next) return;
     if (timer !== null) clearTimeout(timer.handle);
     timer = { at: next, handle: setTimeout(collectNow, Math.max(0, next - performance.now())) };
     // Where somebody waits for it the process must not end before.
@@ -40,27 +44,57 @@ export function startCollector(
     timer = null;
     const waiters = waiting;
     waiting = null;
-    const startedAt = performance.now();
-    let removed: Removed[];
-    try {
-      removed = sweep();
-    } catch (err) {
-      times.failed(performance.now());
-      plan();
-      if (waiters) waiters.reject(err);
-      else log.error("garbage collection failed", { err });
-      return;
-    }
-    const endedAt = performance.now();
-    times.collected(startedAt, endedAt);
-    const ms = Math.round(endedAt - startedAt);
-    if (removed.length > 0) log.debug("garbage collected", { count: removed.length, ms });
-    for (const one of removed) for (const listener of listeners) listener(one);
-    const done = emptied().then(() => {
+    isCollecting = true;
+    const done = collect(waiters).then(() => {
       running.delete(done);
-      waiters?.resolve(removed);
     });
     running.add(done);
+  }
+
+  async function collect(waiters: typeof waiting): Promise<void> {
+    const removed: Removed[] = [];
+    let failure: { readonly err: unknown } | null = null;
+    times.began();
+    try {
+      await sweepInTurns(removed);
+    } catch (err) {
+      failure = { err };
+      times.failed(performance.now());
+    }
+    isCollecting = false;
+    if (waiting !== null) times.trigger(performance.now());
+    plan();
+    if (failure === null) {
+      await emptied();
+      waiters?.resolve(removed);
+    } else if (waiters === null) log.error("garbage collection failed", { err: failure.err });
+    else waiters.reject(failure.err);
+  }
+
+  /** What it has taken is what others have waited for it: its turns, not what was done between them. */
+  async function sweepInTurns(removed: Removed[]): Promise<void> {
+    const turns = sweep();
+    let took = 0;
+    for (;;) {
+      const begun = performance.now();
+      const { done, value } = turns.next();
+      const ended = performance.now();
+      took += ended - begun;
+      if (done === true) {
+        times.collected(ended - took, ended);
+        if (removed.length > 0) log.debug("garbage collected", { count: removed.length, ms: Math.round(took) });
+        return;
+      }
+      for (const one of value) {
+        removed.push(one);
+        for (const listener of listeners) listener(one);
+      }
+      await setImmediate();
+      if (closed) {
+        turns.return();
+        return;
+      }
+    }
   }
 
   plan();

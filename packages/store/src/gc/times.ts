@@ -56,8 +56,16 @@ export class CollectionTimes {
     if (this.next === null || this.next > at) this.#planned = at;
   }
 
+  /** What has changed so far is seen to; what changes from now on is not, maybe. */
+  began(): void {
+    this.#planned = null;
+    this.#neededSince = null;
+    this.#deletions = 0;
+    this.#mutations = 0;
+  }
+
   collected(startedAt: number, endedAt: number): void {
-    this.#begin(endedAt);
+    this.#last = endedAt;
     this.#took += endedAt - startedAt;
     this.#collections += 1;
     const average = this.#took / this.#collections;
@@ -67,15 +75,7 @@ export class CollectionTimes {
 
   /** It is tried again a second later than it would have been looked for. */
   failed(now: number): void {
-    this.#begin(now);
-    this.#planned = now + this.#interval + FIRST_INTERVAL;
-  }
-
-  #begin(now: number): void {
     this.#last = now;
-    this.#planned = null;
-    this.#neededSince = null;
-    this.#deletions = 0;
-    this.#mutations = 0;
+    this.#planned = now + this.#interval + FIRST_INTERVAL;
   }
 }
