@@ -50,6 +50,12 @@ exec)
   echo $! >"$pidfile"
   ;;
 kill) kill "-$last" "$(cat "$root/$before.pid")" 2>/dev/null ;;
+pause)
+  if [ -e "$root/../no-pause" ]; then
+    echo '{"level":"error","msg":"no pause today"}' >>"$log"
+    exit 1
+  fi
+  ;;
 delete) kill -9 "$(cat "$root/$last.pid" 2>/dev/null)" 2>/dev/null ;;
 esac
 exit 0

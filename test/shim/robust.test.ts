@@ -2,7 +2,7 @@
 // connect, and paths that cannot be opened.
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { kindOf, messageOf } from "@berth/base";
@@ -55,6 +55,21 @@ describe("a mistake in the shim itself", () => {
       assert.equal((await task.wait({ id: "c0" })).exitStatus, 137);
       await task.delete({ id: "c0" });
     });
+});
+
+it("a runtime's reason is told also when its log has grown long", async () => {
+  await using shim = await startShim("release");
+  const task = await withContainer(shim);
+  const log = join(shim.bundle, "log.json");
+  const old = `${JSON.stringify({ level: "error", msg: "an older failure" })}\n`;
+  writeFileSync(log, old.repeat(40_000));
+  writeFileSync(join(shim.top, "runc/no-pause"), "");
+  for (let time = 0; time < 2; time++)
+    assert.match(await refusal(task.pause({ id: "c0" })), /OCI runtime pause failed: no pause today: unknown/);
+  assert.ok(statSync(log).size < old.length * 100, "the log begins anew");
+  await task.kill({ id: "c0", signal: 9 });
+  await task.wait({ id: "c0" });
+  await task.delete({ id: "c0" });
 });
 
 describe("a peer", () => {

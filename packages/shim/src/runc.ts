@@ -12,6 +12,7 @@ import {
   run,
   SystemError,
   spawn,
+  stat,
   unlink,
   writeFile,
 } from "@berth/host";
@@ -67,6 +68,9 @@ export interface RuncConfig {
   readonly program: string;
 }
 
+/** Bytes of a log that are read. One that has half as many begins anew: a failure must not come to lie beyond. */
+const MOST_LOG = 1 << 18;
+
 /** What a run without a terminal or pipes of its own may take; the runtime is then killed. */
 const PATIENCE_MS = 120_000;
 
@@ -94,10 +98,19 @@ export function createRunc(config: RuncConfig): Runc {
   };
   const base = () => ({ env: runtimeEnvironment(environ()), cwd: bundle, parentDeathSignal: 9 });
 
+  /** Length of the log before a command. */
+  const logLength = (logFile: string): number => {
+    if ((stat(logFile)?.size ?? 0) < MOST_LOG / 2) return logSince(logFile, 0).length;
+    writeFile(logFile, "");
+    return 0;
+  };
+
   /** Text of the log since a length, so that an older failure is not taken for this one. */
   const logSince = (logFile: string, from: number): string => {
     try {
-      return readText(logFile, 1 << 20).slice(from);
+      const text = readText(logFile, MOST_LOG);
+      // Shorter: another command had it begin anew.
+      return text.length < from ? text : text.slice(from);
     } catch (error) {
       if (isCode(error, "ENOENT")) return "";
       // A line as the runtime would have written it: its failure is told with the reason why no more of it is known.
@@ -107,7 +120,7 @@ export function createRunc(config: RuncConfig): Runc {
 
   /** Runs with the container's stdio; throws the runtime's reason as a plain error. */
   const withStdio = async (logFile: string, stdio: RuntimeStdio, args: readonly string[]): Promise<void> => {
-    const before = logSince(logFile, 0).length;
+    const before = logLength(logFile);
     using _ahead = cgroupMoveAhead();
     const child = launch(() =>
       spawn({ ...base(), argv: argvOf(logFile, args), stdin: stdio.stdin, stdout: stdio.stdout, stderr: stdio.stderr }),
@@ -123,7 +136,7 @@ export function createRunc(config: RuncConfig): Runc {
 
   /** null where it went well. */
   const attempt = async (args: readonly string[], input?: Uint8Array): Promise<RuntimeFailure | null> => {
-    const before = logSince(config.logFile, 0).length;
+    const before = logLength(config.logFile);
     const result = await launch(() =>
       run({
         ...base(),
