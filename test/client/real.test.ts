@@ -228,6 +228,17 @@ describe("a container in the background", () => {
     assert.equal((await berth("rm", "count")).code, 0);
   });
 
+  it("exec and kill say of one that has ended that it does not run", async () => {
+    await berth("run", "-d", "--name", "over", "busybox", "true");
+    await berth("wait", "over");
+    const { code, stderr } = await berth("exec", "over", "true");
+    assert.deepEqual([code, stderr], [125, 'berth: container "over" is not running: start it first\n']);
+    const killed = await berth("kill", "over");
+    assert.deepEqual([killed.code, killed.stderr], [125, 'berth: container "over" is not running\n']);
+    assert.match((await berth("kill", "nobody")).stderr, /container "nobody".*not found/);
+    assert.equal((await berth("rm", "over")).code, 0);
+  });
+
   for (const runtime of ["io.containerd.berth.v2", "/usr/bin/containerd-shim-runc-v2"])
     it(`its log keeps its limits, tells stdout from stderr, and goes with it (${runtime})`, async () => {
       const logs = join(berthd.dir, "root/io.berth.engine.v1/logs", testNamespace);

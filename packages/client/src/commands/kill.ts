@@ -1,7 +1,9 @@
+import { failedPrecondition, isNotFound } from "@berth/base";
 import { signalNumber } from "@berth/host";
 import { flag, parsed } from "../args.ts";
 import { command } from "../command.ts";
 import { expectNames, forEachName } from "../each.ts";
+import type { Session } from "../session.ts";
 import { UsageError } from "../usage-error.ts";
 
 const SIGKILL = 9;
@@ -17,11 +19,25 @@ export const kill = command({
   run(session, { signal, all }, names) {
     expectNames(names, "the container to signal");
     return forEachName(session, names, async (containerId) => {
-      await session.connection.api.tasks.kill({ containerId, signal, all });
+      try {
+        await session.connection.api.tasks.kill({ containerId, signal, all });
+      } catch (error) {
+        throw isNotFound(error) && (await hasEnded(session, containerId)) ? notRunning(containerId, error) : error;
+      }
       return containerId;
     });
   },
 });
+
+const notRunning = (id: string, cause: unknown) =>
+  failedPrecondition(`container ${JSON.stringify(id)} is not running`, { cause });
+
+/** Whether there is such a container, which does not run. */
+async function hasEnded({ connection }: Session, id: string): Promise<boolean> {
+  for await (const { containers } of connection.api.engine.listContainers({}))
+    for (const one of containers) if (one.id === id) return one.status === "stopped" || one.status === "none";
+  return false;
+}
 
 function parseSignal(given: string): number {
   const number = signalNumber(given.toUpperCase());

@@ -18,17 +18,24 @@ export async function createExec(
   const execId = req.execId === "" ? randomId() : checkId("exec", req.execId);
   await settledTasks(runtime).settle(call.namespace, req.id);
   const task = taskOf(runtime, call.namespace, req.id);
-  if (task === null) throw failedPrecondition(`container ${JSON.stringify(req.id)} is not running: start it first`);
+  const isNotRunning = (cause?: unknown) =>
+    failedPrecondition(`container ${JSON.stringify(req.id)} is not running: start it first`, { cause });
+  if (task === null) throw isNotRunning();
   const read = readRootFile(store, call, record.snapshotter, record.snapshotKey);
   const process = await makeExec(specOf(record), req, record.image, read);
-  await task.exec({
-    execId,
-    terminal: req.terminal,
-    stdin: req.stdin,
-    stdout: req.stdout,
-    stderr: req.stderr,
-    client: clientDirectory(req),
-    spec: { typeUrl: typeUrls.process, value: new TextEncoder().encode(stringifyExact(process)) },
-  });
+  try {
+    await task.exec({
+      execId,
+      terminal: req.terminal,
+      stdin: req.stdin,
+      stdout: req.stdout,
+      stderr: req.stderr,
+      client: clientDirectory(req),
+      spec: { typeUrl: typeUrls.process, value: new TextEncoder().encode(stringifyExact(process)) },
+    });
+  } catch (error) {
+    const { status } = await task.state("").catch(() => ({ status: "unknown" })); // the first error is the one to tell
+    throw status === "stopped" ? isNotRunning(error) : error;
+  }
   return { execId };
 }
