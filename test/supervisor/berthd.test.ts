@@ -168,7 +168,10 @@ describe("berthd's command line", () => {
       writeFileSync(file, "version = 2\n[grpc]\nuid = true\n");
       const cases: [string[], RegExp][] = [
         [["--nonsense"], /^berthd: Unknown option '--nonsense'/],
-        [["--config", "/does/not/exist"], /^berthd: configuration \/does\/not\/exist cannot be read/],
+        [
+          ["--config", "/does/not/exist"],
+          /^berthd: configuration \/does\/not\/exist cannot be read: no such file or directory\n$/,
+        ],
         [["--config", file], /^berthd: .*c\.toml: grpc\.uid must be an integer, and is true\n$/],
         [["--root", "relative"], /^berthd: root "relative" must be an absolute path\n$/],
         [["--log-level", "loud"], /^berthd: --log-level: debug\.level must be/],

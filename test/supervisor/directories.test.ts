@@ -1,7 +1,16 @@
 // What berthd does with directories that are not its own.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { lstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { it } from "node:test";
 import { promisify } from "node:util";
@@ -67,4 +76,51 @@ it("a state directory of another berth is refused while that one serves, and aft
   } finally {
     rmSync(own, { recursive: true, force: true });
   }
+});
+
+it("what lies in the place of a directory or file of berth's is named, and nothing of it is lost", async () => {
+  await using one = await startBerthd();
+  await one.end();
+  const { root } = one;
+  const args = ["--config", "/dev/null", "--root", root, "--state", one.state, "--address", one.address];
+  const database = "io.berth.metadata.v1.sqlite/meta.db";
+  const cases = [
+    [
+      "io.berth.copies.v1",
+      "file",
+      /^berthd: \S+\/io\.berth\.copies\.v1 is no directory, and berth keeps one there: move it/m,
+    ],
+    [
+      "io.containerd.content.v1.content",
+      "file",
+      /^berthd: \S+\.content is no directory, and berth keeps one there: move it/m,
+    ],
+    [
+      "io.containerd.snapshotter.v1.native",
+      "file",
+      /^berthd: \S+\.native is no directory, and berth keeps one there: move/m,
+    ],
+    [
+      "io.containerd.runtime.v2.task",
+      "file",
+      /^berthd: \S+\.task is no directory, and berth keeps one there: move it away/m,
+    ],
+    [
+      database,
+      "directory",
+      /^berthd: the database of root directory \S+ is lost \(\S+meta\.db is no file\): move that away/m,
+    ],
+  ] as const;
+  for (const [name, kind, words] of cases) {
+    const path = join(root, name);
+    renameSync(path, `${path}.kept`);
+    if (kind === "file") writeFileSync(path, "precious");
+    else mkdirSync(path);
+    assert.match(await refusalOf(...args), words);
+    if (kind === "file") assert.equal(readFileSync(path, "utf8"), "precious");
+    rmSync(path, { recursive: true });
+    renameSync(`${path}.kept`, path);
+  }
+  await one.restart();
+  await one.ctr("version");
 });

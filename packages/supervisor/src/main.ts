@@ -1,8 +1,8 @@
 import { resolve } from "node:path";
-import { messageOf } from "@berth/base";
 import { help, parseArguments } from "./cli/arguments.ts";
 import { effectiveConfig, ttrpcAddressOf } from "./cli/effective-config.ts";
 import { type Output, openOutput } from "./cli/output.ts";
+import { endingSentence } from "./cli/system-reason.ts";
 import { revision, version } from "./version.ts";
 
 async function main(argv: readonly string[], { print }: Output): Promise<void> {
@@ -78,6 +78,6 @@ try {
   await main(process.argv.slice(2), output);
   await output.finish();
 } catch (error) {
-  process.stderr.write(`berthd: ${messageOf(error)}\n`);
+  process.stderr.write(`berthd: ${endingSentence(error)}\n`);
   process.exit(1);
 }

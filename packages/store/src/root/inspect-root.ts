@@ -89,6 +89,10 @@ function checkDatabaseFile(root: string, id: string): void {
   const path = databaseOf(root);
   if (!hasContent(path))
     throw dataLoss(`the database of root directory ${root} is lost (${path} is missing or empty): ${RECOVER}`);
+  if (!statSync(path).isFile())
+    throw dataLoss(
+      `the database of root directory ${root} is lost (${path} is no file): move that away and ${RECOVER}`,
+    );
   const header = Buffer.alloc(HEADER);
   const fd = openSync(path, "r");
   let got: number;

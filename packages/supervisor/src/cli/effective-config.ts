@@ -3,6 +3,7 @@ import { invalidArgument } from "@berth/base";
 import { type Loaded, loadConfig, WRITTEN_VERSION } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
 import type { Arguments } from "./arguments.ts";
+import { systemReason } from "./system-reason.ts";
 
 const DEFAULT_FILE = "/etc/berth/config.toml";
 
@@ -11,7 +12,7 @@ export async function effectiveConfig(args: Arguments): Promise<Loaded> {
   const file = args.config ?? DEFAULT_FILE;
   const source = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     if (error.code === "ENOENT" && args.config === null) return `version = ${WRITTEN_VERSION}`;
-    throw invalidArgument(`configuration ${file} cannot be read: ${error.message}`, { cause: error });
+    throw invalidArgument(`configuration ${file} cannot be read: ${systemReason(error)}`, { cause: error });
   });
   const { config, warnings } = loadConfig(source, file);
   const { top, grpc, debug } = config;

@@ -1,0 +1,29 @@
+import { lstatSync } from "node:fs";
+import { dirname } from "node:path";
+import { messageOf } from "@berth/base";
+
+/** Node's words for a system error are `CODE: reason, call 'path'`: the reason alone, where the path was named already. */
+export const systemReason = (error: unknown): string =>
+  /^E[A-Z0-9]+: (.+?), \w+( |$)/.exec(messageOf(error))?.[1] ?? messageOf(error);
+
+/**
+ * What to tell of an error that ends berthd. Something that lies where berth keeps a directory or a file is named with what
+ * to do; all else is in its own words.
+ */
+export function endingSentence(error: unknown): string {
+  const { code, path, dest } = error as NodeJS.ErrnoException & { dest?: string };
+  if (path === undefined) return messageOf(error);
+  if (code === "EISDIR") return `${dest ?? path} is a directory, where berth keeps a file: move it away`;
+  if (code !== "ENOTDIR" && code !== "EEXIST") return messageOf(error);
+  const obstacle = obstacleOn(path);
+  return obstacle === null ? messageOf(error) : `${obstacle} is no directory, and berth keeps one there: move it away`;
+}
+
+/** The first on the way to a path, and the path itself, that is there and is no directory. */
+function obstacleOn(path: string): string | null {
+  const above = dirname(path);
+  const found = above === path ? null : obstacleOn(above);
+  if (found !== null) return found;
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && !stat.isDirectory() && !stat.isSymbolicLink() ? path : null;
+}
