@@ -264,10 +264,10 @@ describe("checking an image", { skip: isRoot ? false : "needs root" }, () => {
       const snapshots = place.store.snapshotter(snapshotter);
       const base = config.diffIds[0] ?? "";
       const [gone = ""] = snapshots.directories(scope, base);
+      await snapshots.prepare(scope, "a container's", chainId, { "containerd.io/gc.root": "now" });
       renameSync(gone, `${gone}.gone`);
       const problem = `damaged snapshot (${snapshotter}) ${base}: its directory ${gone} is missing`;
       assert.deepEqual(said(await check(place)), ["damaged", problem]);
-      await snapshots.prepare(scope, "a container's", chainId, {});
       const [, told = ""] = said(await check(place, { repair: true }));
       assert.ok(told.startsWith(`${problem}; it cannot be made again (cannot remove snapshot with child)`), told);
       await snapshots.remove(scope, "a container's");

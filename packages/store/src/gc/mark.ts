@@ -3,7 +3,7 @@ import type { Database } from "../database.ts";
 import type { Graph } from "./graph.ts";
 import { type Row, type Source, sources } from "./sources.ts";
 
-/** Rows that are read, or nodes that are walked, before others get their turn: a few milliseconds. */
+/** Rows that are read, or nodes that are walked, before others get their turn. */
 export const TURN = 500;
 /** A row whose labels are long counts for several. */
 const BYTES_OF_ROW = 1 << 10;

@@ -26,7 +26,7 @@ const MOST_REMOVALS = 50;
 const MOST_CHANGES = 200;
 
 /**
- * One collection, in turns of a few milliseconds: others may change everything between two of them. What is removed could
+ * One collection, in short turns: others may change everything between two of them. What is removed could
  * not be reached when the collection began, nor by anything that was made or changed since: before each removal, in the same
  * turn, such rows are kept with all that they lead to. What became garbage meanwhile may stay for the next collection,
  * which the scheduler knows to be due.
