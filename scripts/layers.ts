@@ -23,7 +23,8 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   store: ["base"],
   images: ["base", "store"],
   runtime: ["base", "proto", "rpc", "ttrpc", "transport", "helper", "store"],
-  supervisor: ["base", "proto", "rpc", "ttrpc", "grpc", "transport", "helper", "store", "images", "runtime"],
+  engine: ["base", "store", "images", "runtime"],
+  supervisor: ["base", "proto", "rpc", "ttrpc", "grpc", "transport", "helper", "store", "images", "runtime", "engine"],
 };
 
 /** Packages whose sources use no Node built-in. */

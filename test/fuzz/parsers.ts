@@ -1,12 +1,12 @@
 // Everything that turns text or bytes into values, fed in this process with what is nearly right.
 import { createTarReader, parseFilters, parsePax, parseReference } from "@berth/base";
 import { compilePattern } from "../../packages/base/src/pattern.ts";
+import { findUser } from "../../packages/engine/src/spec/find-user.ts";
+import { parseGroup, parsePasswd } from "../../packages/engine/src/spec/passwd.ts";
+import { parseSecurityOptions } from "../../packages/engine/src/spec/security-opt.ts";
+import { parseSignal } from "../../packages/engine/src/spec/signals.ts";
 import { dumpConfig } from "../../packages/supervisor/src/config/dump.ts";
 import { defaultConfig, loadConfig } from "../../packages/supervisor/src/config/load.ts";
-import { findUser } from "../../packages/supervisor/src/spec/find-user.ts";
-import { parseGroup, parsePasswd } from "../../packages/supervisor/src/spec/passwd.ts";
-import { parseSecurityOptions } from "../../packages/supervisor/src/spec/security-opt.ts";
-import { parseSignal } from "../../packages/supervisor/src/spec/signals.ts";
 import { makeTar } from "../support/image.ts";
 import { mutateBytes } from "./mutate.ts";
 import { hostileStrings } from "./random-message.ts";

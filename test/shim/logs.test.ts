@@ -12,8 +12,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { describe, it } from "node:test";
-import { LONGEST_RECORD } from "../../packages/supervisor/src/logs/log-record.ts";
-import { type LogChunk, readLog } from "../../packages/supervisor/src/logs/read-log.ts";
+import { LONGEST_RECORD } from "../../packages/engine/src/logs/log-record.ts";
+import { type LogChunk, readLog } from "../../packages/engine/src/logs/read-log.ts";
 import { type Daemon, openDaemon, type Shim, shimBinary, until } from "./harness.ts";
 
 const directoryOf = (daemon: Daemon) => `${daemon.top}/logs`;

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { defaultSeccomp } from "../../packages/supervisor/src/spec/seccomp-profile.ts";
+import { defaultSeccomp } from "../../packages/engine/src/spec/seccomp-profile.ts";
 import { type Berth, berthAt } from "../client/berth.ts";
 import { startBerthd } from "../support/berthd.ts";
 import { writeBusyboxImage } from "../support/image.ts";

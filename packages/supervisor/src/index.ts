@@ -1,2 +1,1 @@
-export { defaultSpec } from "./spec/default-spec.ts";
 export { revision, version } from "./version.ts";

@@ -1,4 +1,5 @@
 import { invalidArgument } from "@berth/base";
+import { filesOf, removeFiles } from "@berth/engine";
 import { checkBounds } from "@berth/images";
 import { topics, typeUrls } from "@berth/proto";
 import { ContainerCreate, ContainerDelete, ContainerUpdate } from "@berth/proto/containerd/events";
@@ -6,7 +7,6 @@ import type { Containers } from "@berth/proto/containerd/services/containers/v1"
 import type { ServiceImpl } from "@berth/rpc";
 import type { Exchange } from "@berth/runtime";
 import type { ContainerStore } from "@berth/store";
-import { filesOf, removeFiles } from "../files/container-files.ts";
 import { announce } from "./announce.ts";
 import { pathsOf } from "./convert-common.ts";
 import { containerFromProto, containerToProto } from "./convert-container.ts";

@@ -9,6 +9,7 @@ import {
   parseFilters,
   unknownError,
 } from "@berth/base";
+import { filesOf, type Lives, provideFiles } from "@berth/engine";
 import type { Differ } from "@berth/images";
 import { toTimestamp, unpackAny } from "@berth/proto";
 import { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
@@ -16,12 +17,10 @@ import type { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Call, ServiceImpl } from "@berth/rpc";
 import { type Exit, type ProcessState, type Runtime, type Task, taskExists } from "@berth/runtime";
 import type { ContainerStore, ContentStore, UnfinishedStore } from "@berth/store";
-import { filesOf, provideFiles } from "../files/container-files.ts";
 import { keepCheckpoint, layOutCheckpoint, scratchDirectory } from "./checkpoints.ts";
 import { mountsFromProto } from "./convert-common.ts";
 import { descriptorToProto } from "./convert-descriptor.ts";
 import { processToProto } from "./convert-process.ts";
-import type { Lives } from "./engine/lives.ts";
 import { settledTasks } from "./settled-tasks.ts";
 
 export interface TasksNeeds {

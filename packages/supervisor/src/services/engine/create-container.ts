@@ -10,6 +10,7 @@ import {
   normalizeReference,
   plainPaths,
 } from "@berth/base";
+import { filesOf, isSignal, logLabels, logLimits, makeSpec, stringifyExact } from "@berth/engine";
 import type { ResolvedImage } from "@berth/images";
 import { packAny, topics, typeUrls } from "@berth/proto";
 import type { CreateContainerRequest } from "@berth/proto/berth/v1";
@@ -17,11 +18,6 @@ import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter } from "@berth/store";
-import { filesOf } from "../../files/container-files.ts";
-import { logLabels, logLimits } from "../../logs/log-limits.ts";
-import { stringifyExact } from "../../spec/exact-json.ts";
-import { makeSpec } from "../../spec/make-spec.ts";
-import { isSignal } from "../../spec/signals.ts";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
 import { autoRemoveLabel } from "./auto-remove.ts";

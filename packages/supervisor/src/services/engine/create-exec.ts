@@ -1,9 +1,8 @@
 import { checkId, failedPrecondition } from "@berth/base";
+import { makeExec, stringifyExact } from "@berth/engine";
 import { typeUrls } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
-import { stringifyExact } from "../../spec/exact-json.ts";
-import { makeExec } from "../../spec/make-exec.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
 import { randomId } from "./create-container.ts";

@@ -1,10 +1,8 @@
 import { invalidArgument } from "@berth/base";
+import { filesOf, logLimits, logPlace, prepareLog, provideFiles } from "@berth/engine";
 import type { CreateTaskRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import { taskExists } from "@berth/runtime";
-import { filesOf, provideFiles } from "../../files/container-files.ts";
-import { logLimits } from "../../logs/log-limits.ts";
-import { logPlace, prepareLog } from "../../logs/log-place.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
 import { type EngineNeeds, hasContainer } from "./needs.ts";

@@ -1,10 +1,9 @@
 import { formatInstant, type Instant } from "@berth/base";
+import { logPlace, pathOfLog, stringifyExact } from "@berth/engine";
 import { unpackAny } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import type { ContainerRecord } from "@berth/store";
-import { logPlace, pathOfLog } from "../../logs/log-place.ts";
-import { stringifyExact } from "../../spec/exact-json.ts";
 import { stateOf } from "./container-state.ts";
 import { type EngineNeeds, specOf, taskOf } from "./needs.ts";
 

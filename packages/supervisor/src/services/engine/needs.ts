@@ -1,12 +1,9 @@
 import { join } from "node:path";
 import { failedPrecondition, isNotFound } from "@berth/base";
+import { type Lives, type OciSpec, parseExact, type ReadRootFile } from "@berth/engine";
 import type { Images } from "@berth/images";
 import type { Runtime, Task } from "@berth/runtime";
 import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
-import { parseExact } from "../../spec/exact-json.ts";
-import type { ReadRootFile } from "../../spec/find-user.ts";
-import type { OciSpec } from "../../spec/oci.ts";
-import type { Lives } from "./lives.ts";
 
 export interface EngineNeeds {
   readonly store: Store;

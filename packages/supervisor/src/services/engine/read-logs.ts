@@ -1,13 +1,11 @@
 import { watch } from "node:fs";
 import { stat } from "node:fs/promises";
 import { failedPrecondition, isNotFound } from "@berth/base";
+import { type LogChanges, logPlace, parsePosition, pathOfLog, readLog } from "@berth/engine";
 import type { Init } from "@berth/proto";
 import { LogStream, type ReadLogsRequest, type ReadLogsResponse } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
-import { logPlace, pathOfLog } from "../../logs/log-place.ts";
-import { parsePosition } from "../../logs/log-position.ts";
-import { type LogChanges, readLog } from "../../logs/read-log.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { type EngineNeeds, taskOf } from "./needs.ts";
 

@@ -1,12 +1,11 @@
 import { failedPrecondition, isNotFound, kindOf } from "@berth/base";
+import { filesOf, logPlace, removeFiles, removeLog } from "@berth/engine";
 import { topics } from "@berth/proto";
 import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerDelete, SnapshotRemove } from "@berth/proto/containerd/events";
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
 import type { ContainerRecord, Scope, Store } from "@berth/store";
-import { filesOf, removeFiles } from "../../files/container-files.ts";
-import { logPlace, removeLog } from "../../logs/log-place.ts";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { hasContainer, type RemovalNeeds, taskOf } from "./needs.ts";

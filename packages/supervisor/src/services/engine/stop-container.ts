@@ -1,10 +1,10 @@
 import { constants } from "node:os";
 import { failedPrecondition } from "@berth/base";
+import { isSignal, parseSignal } from "@berth/engine";
 import { toTimestamp } from "@berth/proto";
 import type { StopContainerRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import type { Exit, Task } from "@berth/runtime";
-import { isSignal, parseSignal } from "../../spec/signals.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import { stopSignalLabel } from "./create-container.ts";
 import { type EngineNeeds, taskOf } from "./needs.ts";

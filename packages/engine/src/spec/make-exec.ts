@@ -1,5 +1,5 @@
 import { invalidArgument } from "@berth/base";
-import type { CreateExecRequest } from "@berth/proto/berth/v1";
+import type { ExecOptions } from "../types.ts";
 import { capabilitySets } from "./capabilities.ts";
 import { mergeEnvironment } from "./environment.ts";
 import { findUser, homeOf, type ReadRootFile } from "./find-user.ts";
@@ -9,7 +9,7 @@ import type { OciProcess, OciSpec } from "./oci.ts";
 /** One more process in a container: like its first, but for what the caller asked for. */
 export async function makeExec(
   spec: OciSpec,
-  options: CreateExecRequest,
+  options: ExecOptions,
   image: string,
   read: ReadRootFile,
 ): Promise<OciProcess> {

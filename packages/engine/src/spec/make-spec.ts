@@ -3,8 +3,8 @@ import { hostname as hostHostname, release } from "node:os";
 import { arch as machine } from "node:process";
 import { invalidArgument } from "@berth/base";
 import type { ImageConfig } from "@berth/images";
-import type { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { fileMounts } from "../files/container-files.ts";
+import type { ContainerOptions } from "../types.ts";
 import { checkAppArmor } from "./apparmor.ts";
 import { capabilitySets, changeCapabilities, defaultCapabilities } from "./capabilities.ts";
 import { showCgroup } from "./cgroup-mount.ts";
@@ -28,7 +28,7 @@ export interface SpecInput {
   /** For sentences. */
   readonly image: string;
   readonly config: ImageConfig["config"];
-  readonly options: CreateContainerRequest;
+  readonly options: ContainerOptions;
   readonly read: ReadRootFile;
   /** Directory for the files that are made for the container. */
   readonly files: string;
@@ -82,7 +82,7 @@ function setNetwork(spec: OciSpec, network: string): void {
   spec.linux.namespaces = spec.linux.namespaces.filter((namespace) => namespace.type !== "network");
 }
 
-function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: CreateContainerRequest): void {
+function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: ContainerOptions): void {
   const { resources } = spec.linux;
   if (memoryLimit < 0 || (memoryLimit > 0 && memoryLimit < LEAST_MEMORY))
     throw invalidArgument(`memory limit ${memoryLimit} is too small: give at least ${LEAST_MEMORY} bytes`);
@@ -94,7 +94,7 @@ function setLimits(spec: OciSpec, { memoryLimit, cpus, pidsLimit }: CreateContai
   if (pidsLimit > 0) resources.pids = { limit: pidsLimit };
 }
 
-async function setPrivileges(spec: OciSpec, options: CreateContainerRequest): Promise<void> {
+async function setPrivileges(spec: OciSpec, options: ContainerOptions): Promise<void> {
   const { linux, process } = spec;
   const security = parseSecurityOptions(options.securityOpt);
   const held = heldCapabilities();

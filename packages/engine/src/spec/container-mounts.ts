@@ -1,11 +1,11 @@
 import { posix } from "node:path";
 import { invalidArgument } from "@berth/base";
-import type { Mount } from "@berth/proto/berth/v1";
+import type { UserMount } from "../types.ts";
 import { checkBindOptions, withReadOnlyBelow } from "./mount-options.ts";
 import type { OciMount } from "./oci.ts";
 
 /** A mount that a user asked for. Its target must be absolute, and so must what is bound. */
-export function userMount(mount: Mount): OciMount {
+export function userMount(mount: UserMount): OciMount {
   const clean = (path: string) => path.startsWith("/") && !path.includes("\0");
   if (!clean(mount.destination))
     throw invalidArgument(`mount destination ${JSON.stringify(mount.destination)} must be an absolute path`);

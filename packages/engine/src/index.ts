@@ -1,0 +1,15 @@
+export { fileMounts, filesOf, provideFiles, removeFiles } from "./files/container-files.ts";
+export { createLives, type Lives, type Name } from "./lives.ts";
+export { drainCommandOf } from "./logs/drain-command.ts";
+export { logLabels, logLimits } from "./logs/log-limits.ts";
+export { logPlace, pathOfLog, prepareLog, removeLog } from "./logs/log-place.ts";
+export { parsePosition } from "./logs/log-position.ts";
+export { type LogChanges, type LogPlace, readLog } from "./logs/read-log.ts";
+export { defaultSpec } from "./spec/default-spec.ts";
+export { parseExact, stringifyExact } from "./spec/exact-json.ts";
+export type { ReadRootFile } from "./spec/find-user.ts";
+export { makeExec } from "./spec/make-exec.ts";
+export { makeSpec } from "./spec/make-spec.ts";
+export type { OciMount, OciSpec } from "./spec/oci.ts";
+export { isSignal, parseSignal } from "./spec/signals.ts";
+export type { ContainerOptions, ExecOptions, UserMount } from "./types.ts";
