@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { isNotFound, kindOf, type Log, messageOf } from "@berth/base";
+import { kindOf, type Log, messageOf } from "@berth/base";
 import type { ImageRecord, Scope, Snapshotter, Store } from "@berth/store";
 import { chainIds } from "./chain-id.ts";
 import { type Part, partsOf, problemOf } from "./check-parts.ts";
@@ -29,21 +29,12 @@ export async function checkImage(
   options: CheckOptions,
 ): Promise<ImageCheck | null> {
   for (let tries = 1; ; tries++) {
-    const image = find(parts.store, scope, name);
+    const image = parts.store.images.find(scope, name);
     if (image === null) return null;
     const check = await checkOnce(parts, scope, image, options);
     // What is gone may have gone with the image, or belong to one that had its name before.
-    const now = check.state === "complete" ? image : find(parts.store, scope, name);
+    const now = check.state === "complete" ? image : parts.store.images.find(scope, name);
     if (now?.target.digest === image.target.digest || (now !== null && tries >= TRIES)) return check;
-  }
-}
-
-function find({ images }: Store, scope: Scope, name: string): ImageRecord | null {
-  try {
-    return images.get(scope, name);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
   }
 }
 
@@ -141,7 +132,7 @@ async function snapshotProblems(snapshotter: Snapshotter, scope: Scope, { config
   const chain = chainIds(config.diffIds);
   const what = `snapshot (${snapshotter.name})`;
   const found: ImageProblem[] = [];
-  if (statOf(snapshotter, scope, chain.at(-1) ?? "") === null) return found;
+  if (snapshotter.find(scope, chain.at(-1) ?? "") === null) return found;
   for (let at = chain.length - 1; at >= 0; at--) {
     const id = chain[at] ?? "";
     const why = await wrongWith(snapshotter, scope, id, chain[at - 1] ?? "");
@@ -151,21 +142,12 @@ async function snapshotProblems(snapshotter: Snapshotter, scope: Scope, { config
 }
 
 async function wrongWith(snapshotter: Snapshotter, scope: Scope, id: string, parent: string): Promise<string | null> {
-  const snapshot = statOf(snapshotter, scope, id);
+  const snapshot = snapshotter.find(scope, id);
   if (snapshot === null) return "it is not there";
   if (snapshot.kind !== "committed") return `it is ${snapshot.kind} instead of committed`;
   if (snapshot.parent !== parent) return `it lies upon ${JSON.stringify(snapshot.parent)} instead of ${parent}`;
   const [own = ""] = snapshotter.directories(scope, id);
   return (await isDirectory(own)) ? null : `its directory ${own} is missing`;
-}
-
-function statOf(snapshotter: Snapshotter, scope: Scope, id: string) {
-  try {
-    return snapshotter.stat(scope, id);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
 }
 
 async function isDirectory(path: string): Promise<boolean> {
@@ -191,6 +173,6 @@ function dropDownTo(
     // Nothing else refers to what stays until the rest lies upon it again.
     for (const id of chain.slice(0, lowest))
       store.leases.addResource(scope.namespace, scope.lease, { id, type: `snapshots/${snapshotter}` });
-    for (const id of chain.slice(lowest).reverse()) if (statOf(api, scope, id) !== null) api.drop(scope, id);
+    for (const id of chain.slice(lowest).reverse()) if (api.find(scope, id) !== null) api.drop(scope, id);
   });
 }

@@ -1,4 +1,3 @@
-import { isNotFound } from "@berth/base";
 import type { Scope, Store } from "@berth/store";
 import { addLabels } from "./blobs.ts";
 import { UNCOMPRESSED } from "./differ.ts";
@@ -18,17 +17,8 @@ export async function relabelImage(store: Store, scope: Scope, name: string): Pr
   for (const [at, layer] of resolved.layers.entries())
     addLabels(store, scope, layer.digest, { [UNCOMPRESSED]: resolved.config.diffIds[at] ?? "" });
   for (const snapshotter of store.snapshotters) {
-    if (!isCommitted(store, scope, snapshotter, resolved.chainId)) continue;
+    if (store.snapshotter(snapshotter).find(scope, resolved.chainId)?.kind !== "committed") continue;
     const label = `containerd.io/gc.ref.snapshot.${snapshotter}`;
     addLabels(store, scope, resolved.configDescriptor.digest, { [label]: resolved.chainId });
-  }
-}
-
-function isCommitted(store: Store, scope: Scope, snapshotter: string, name: string): boolean {
-  try {
-    return store.snapshotter(snapshotter).stat(scope, name).kind === "committed";
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
   }
 }

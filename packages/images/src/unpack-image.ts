@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
-import { type Descriptor, failedPrecondition, isAlreadyExists, isNotFound, type Log } from "@berth/base";
-import type { Scope, Snapshotter, Store } from "@berth/store";
+import { type Descriptor, failedPrecondition, isAlreadyExists, type Log } from "@berth/base";
+import type { Scope, Store } from "@berth/store";
 import { chainIds } from "./chain-id.ts";
 import { blameBlob, UNCOMPRESSED } from "./differ.ts";
 import type { Resolved } from "./resolve.ts";
@@ -29,7 +29,7 @@ export async function unpackImage(
     );
   // What lies under a snapshot that is there is there, too.
   let done = chain.length;
-  while (done > 0 && !isThere(snapshotter, scope, chain[done - 1] ?? "")) done--;
+  while (done > 0 && snapshotter.find(scope, chain[done - 1] ?? "")?.kind !== "committed") done--;
   for (let at = done; at < chain.length; at++) {
     const layer = image.layers[at];
     const diffId = image.config.diffIds[at];
@@ -83,14 +83,5 @@ export async function unpackImage(
       if (isAlreadyExists(error)) return false;
       throw error;
     }
-  }
-}
-
-function isThere(snapshotter: Snapshotter, scope: Scope, name: string): boolean {
-  try {
-    return snapshotter.stat(scope, name).kind === "committed";
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
   }
 }

@@ -147,6 +147,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       await Promise.allSettled([creation.promise]);
       return true;
     },
+    find: (namespace, id) => registry.find(namespace, id),
     get: (namespace, id) => registry.get(namespace, id),
     async list(namespace) {
       await Promise.race([undecided.allSettled(namespace), patience.promise]);

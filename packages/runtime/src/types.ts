@@ -109,7 +109,8 @@ export interface TaskManager {
   create(namespace: string, options: CreateTask, signal?: AbortSignal): Promise<Task>;
   /** Takes back a create that is under way, and resolves once nothing is left of it. False where there is none. */
   abandon(namespace: string, id: string): Promise<boolean>;
-  /** not-found where the container has no task. */
+  /** null where the container has no task; `get` throws not-found. */
+  find(namespace: string, id: string): Task | null;
   get(namespace: string, id: string): Task;
   /**
    * Waits for what is undecided after a restart, at most until the deadline (Timeouts.load, from the start of the

@@ -66,6 +66,7 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
   };
 
   return {
+    find: (scope, id) => find(namespaceOf(scope), id),
     get(scope, id) {
       const namespace = namespaceOf(scope);
       const found = find(namespace, id);

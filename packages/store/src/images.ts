@@ -49,6 +49,7 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
   };
 
   return {
+    find: (scope, name) => find(namespaceOf(scope), name),
     get(scope, name) {
       const found = find(namespaceOf(scope), name);
       if (!found) throw notFound("image", name);

@@ -98,6 +98,8 @@ export interface NamespaceStore {
 }
 
 export interface ContainerStore {
+  /** null where there is none; `get` throws not-found. */
+  find(scope: Scope, id: string): ContainerRecord | null;
   get(scope: Scope, id: string): ContainerRecord;
   list(scope: Scope, filters: Filters): ContainerRecord[];
   create(scope: Scope, record: Omit<ContainerRecord, "createdAt" | "updatedAt">): ContainerRecord;
@@ -125,6 +127,8 @@ export interface ExitStore {
 }
 
 export interface ImageStore {
+  /** null where there is none; `get` throws not-found. */
+  find(scope: Scope, name: string): ImageRecord | null;
   get(scope: Scope, name: string): ImageRecord;
   list(scope: Scope, filters: Filters): ImageRecord[];
   create(scope: Scope, record: Omit<ImageRecord, "createdAt" | "updatedAt">): ImageRecord;
@@ -248,6 +252,8 @@ export interface Snapshotter {
   drop(scope: Scope, key: string): void;
   /** Deletes what an active snapshot holds, and leaves the snapshot: for what is to be removed. */
   clear(scope: Scope, key: string): Promise<void>;
+  /** null where there is none; `stat` throws not-found. */
+  find(scope: Scope, key: string): SnapshotInfo | null;
   stat(scope: Scope, key: string): SnapshotInfo;
   update(scope: Scope, info: { name: string; labels: Labels }, paths: FieldPaths): SnapshotInfo;
   list(scope: Scope, filters: Filters): SnapshotInfo[];

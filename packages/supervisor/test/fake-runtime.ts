@@ -46,6 +46,7 @@ export function fakeRuntime(): FakeRuntime {
       async abandon() {
         return false;
       },
+      find: (namespace, id) => all.get(`${namespace}/${id}`) ?? null,
       get,
       list: async (namespace) => ({
         tasks: [...all.values()].filter((task) => task.namespace === namespace),

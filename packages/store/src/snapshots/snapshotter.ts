@@ -277,6 +277,10 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       if (!existsSync(own)) return;
       for (const name of await readdir(own)) await rm(join(own, name), { recursive: true, force: true });
     },
+    find(scope, key) {
+      const row = find(namespaceOf(scope), key);
+      return row && toInfo(row);
+    },
     stat: (scope, key) => toInfo(demand(scope, key)),
     update: (scope, given, paths) =>
       db.transaction(() => {

@@ -1,5 +1,5 @@
 // `berthd recover`: rebuilds a database that is lost or too old, while containers go on, and says what it could not.
-import { dataLoss, isNotFound, type Log, messageOf, systemClock } from "@berth/base";
+import { dataLoss, type Log, messageOf, systemClock } from "@berth/base";
 import { relabelImage } from "@berth/images";
 import { typeUrls } from "@berth/proto";
 import { type BundledContainer, bundledContainers } from "@berth/runtime";
@@ -54,11 +54,9 @@ function rebuildContainers(
   for (const { namespace, id, spec } of bundles) {
     const scope = { namespace, lease: "" };
     try {
-      if (unlessMissing(() => store.containers.get(scope, id)) !== null) continue;
+      if (store.containers.find(scope, id) !== null) continue;
       if (spec === null) throw dataLoss("its bundle has no spec that can be read");
-      const snapshotter = store.snapshotters.find(
-        (name) => unlessMissing(() => store.snapshotter(name).stat(scope, id)) !== null,
-      );
+      const snapshotter = store.snapshotters.find((name) => store.snapshotter(name).find(scope, id) !== null);
       store.containers.create(scope, {
         id,
         labels: {},
@@ -79,13 +77,4 @@ function rebuildContainers(
   }
   if (added > 0)
     tell(`${added} containers rebuilt from their bundles, without labels, the name of their image and runtime options`);
-}
-
-function unlessMissing<T>(look: () => T): T | null {
-  try {
-    return look();
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
 }

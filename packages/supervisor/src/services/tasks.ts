@@ -4,7 +4,6 @@ import {
   failedPrecondition,
   invalidArgument,
   isNotFound,
-  kindOf,
   type Log,
   parseFilters,
   unknownError,
@@ -62,7 +61,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       const record = containers.get(call, req.containerId);
       const { id } = record;
       await settled.settle(call.namespace, id);
-      if (has(() => runtime.tasks.get(call.namespace, id))) throw taskExists(id);
+      if (runtime.tasks.find(call.namespace, id) !== null) throw taskExists(id);
       // A directory of the caller's own comes before content, as in containerd.
       const ownImage = req.options === null ? "" : (unpackAny(Options, req.options)?.criuImagePath ?? "");
       const { checkpoint } = req;
@@ -221,14 +220,4 @@ function namespaceOf({ namespace }: Call): string {
 function whereNotFound(error: unknown): null {
   if (isNotFound(error)) return null;
   throw error;
-}
-
-function has(get: () => unknown): boolean {
-  try {
-    get();
-    return true;
-  } catch (error) {
-    if (kindOf(error) === "not-found") return false;
-    throw error;
-  }
 }

@@ -4,7 +4,7 @@ import { isNotFound, type Log } from "@berth/base";
 import { topics, unpackAny } from "@berth/proto";
 import { TaskExit } from "@berth/proto/containerd/events";
 import type { Call } from "@berth/rpc";
-import { type RemovalNeeds, taskOf } from "./needs.ts";
+import type { RemovalNeeds } from "./needs.ts";
 import { removeContainer } from "./remove-container.ts";
 
 export const autoRemoveLabel = "berth.auto-remove";
@@ -61,13 +61,13 @@ export function removeWhenEnded(needs: RemovalNeeds, log: Log): AutoRemoval {
     sweep() {
       for (const { name: namespace } of store.namespaces.list())
         for (const { id } of store.containers.list({ namespace, lease: "" }, [labelled])) {
-          const task = taskOf(runtime, namespace, id);
+          const task = runtime.tasks.find(namespace, id);
           const hasEnded = task === null ? store.exits.get({ namespace, lease: "" }, id) !== null : task.hasEnded;
           if (hasEnded) begin(namespace, id);
           else if (task === null) {
             const timer = setTimeout(() => {
               timers.delete(timer);
-              if (taskOf(runtime, namespace, id) === null) begin(namespace, id);
+              if (runtime.tasks.find(namespace, id) === null) begin(namespace, id);
             }, ABANDONED_MS).unref();
             timers.add(timer);
           }

@@ -1,7 +1,7 @@
 import { isNotFound } from "@berth/base";
 import type { Call } from "@berth/rpc";
 import { type ProcessState, wasKilledForMemory } from "@berth/runtime";
-import { type EngineNeeds, taskOf } from "./needs.ts";
+import type { EngineNeeds } from "./needs.ts";
 
 export interface ContainerState extends Pick<ProcessState, "status" | "pid" | "exitStatus" | "exitedAt"> {
   /** It was stopped because the kernel has killed it for lack of memory. */
@@ -15,7 +15,7 @@ export interface ContainerState extends Pick<ProcessState, "status" | "pid" | "e
 export async function stateOf(needs: EngineNeeds, id: string, call: Call): Promise<ContainerState | null> {
   const { runtime } = needs;
   const isSettled = await runtime.isSettled(call.namespace, id);
-  const task = taskOf(runtime, call.namespace, id);
+  const task = runtime.tasks.find(call.namespace, id);
   const unknown = {
     status: "unknown",
     pid: task?.pid ?? 0,

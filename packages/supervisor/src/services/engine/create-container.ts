@@ -17,11 +17,11 @@ import type { CreateContainerRequest } from "@berth/proto/berth/v1";
 import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
-import { type AnyValue, readLinkInSnapshot, type Scope, type Snapshotter } from "@berth/store";
+import { type AnyValue, readLinkInSnapshot } from "@berth/store";
 import { announce } from "../announce.ts";
 import { anyFromRecord } from "../convert-common.ts";
 import { autoRemoveLabel } from "./auto-remove.ts";
-import { type EngineNeeds, hasContainer, readRootFile } from "./needs.ts";
+import { type EngineNeeds, readRootFile } from "./needs.ts";
 
 export const stopSignalLabel = "io.containerd.image.config.stop-signal";
 /** Digest of what the image's name meant when the container was made. */
@@ -43,7 +43,7 @@ export async function createContainer(
   logLimits(labels);
   const taken = alreadyExists("container", id);
   return await needs.lives.make({ namespace: call.namespace, id }, taken, call.signal, async (signal) => {
-    if (hasContainer(needs.store, call, id)) throw taken;
+    if (needs.store.containers.find(call, id) !== null) throw taken;
     return await make(needs, { ...req, id, labels }, call, signal);
   });
 }
@@ -63,9 +63,10 @@ async function make(
   const snapshotter = req.snapshotter || defaults.snapshotter;
   const snapshots = store.snapshotter(snapshotter);
 
-  const chainId = isThere(snapshots, call, image.chainId)
-    ? image.chainId
-    : await images.unpack(call, image, snapshotter, signal);
+  const chainId =
+    snapshots.find(call, image.chainId)?.kind === "committed"
+      ? image.chainId
+      : await images.unpack(call, image, snapshotter, signal);
 
   // The directories are on their way to the disk while the spec is made.
   const staging = snapshots.stage(call, { kind: "active", key: id, parent: chainId, labels: {} });
@@ -123,15 +124,6 @@ async function make(
     ? []
     : [`stop signal ${JSON.stringify(StopSignal.slice(0, 80))} of the image is not known: SIGTERM is sent`];
   return { id, warnings };
-}
-
-function isThere(snapshots: Snapshotter, scope: Scope, name: string): boolean {
-  try {
-    return snapshots.stat(scope, name).kind === "committed";
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
 }
 
 /** The runtime's name is checked here, so that the caller hears of it before there is anything to undo. */

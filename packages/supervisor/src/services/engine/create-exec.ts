@@ -6,7 +6,7 @@ import type { Call } from "@berth/rpc";
 import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
 import { randomId } from "./create-container.ts";
-import { type EngineNeeds, readRootFile, specOf, taskOf } from "./needs.ts";
+import { type EngineNeeds, readRootFile, specOf } from "./needs.ts";
 
 export async function createExec(
   { store, runtime }: EngineNeeds,
@@ -16,7 +16,7 @@ export async function createExec(
   const record = store.containers.get(call, req.id);
   const execId = req.execId === "" ? randomId() : checkId("exec", req.execId);
   await settledTasks(runtime).settle(call.namespace, req.id);
-  const task = taskOf(runtime, call.namespace, req.id);
+  const task = runtime.tasks.find(call.namespace, req.id);
   const isNotRunning = (cause?: unknown) =>
     failedPrecondition(`container ${JSON.stringify(req.id)} is not running: start it first`, { cause });
   if (task === null) throw isNotRunning();

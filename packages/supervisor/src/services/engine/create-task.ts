@@ -5,7 +5,7 @@ import type { Call } from "@berth/rpc";
 import { taskExists } from "@berth/runtime";
 import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
-import { type EngineNeeds, hasContainer } from "./needs.ts";
+import type { EngineNeeds } from "./needs.ts";
 import { explainChroot } from "./root-mount-point.ts";
 
 export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, call: Call): Promise<{ pid: number }> {
@@ -18,7 +18,7 @@ export async function createTask(needs: EngineNeeds, req: CreateTaskRequest, cal
       return await make(needs, req, call, signal);
     } catch (error) {
       // A caller who hears of it knows what is there, and may start it later. One who is gone does not.
-      if (!signal.aborted && hasContainer(store, call, id)) store.unfinished.clear(call, id);
+      if (!signal.aborted && store.containers.find(call, id) !== null) store.unfinished.clear(call, id);
       throw explainChroot(error);
     }
   });

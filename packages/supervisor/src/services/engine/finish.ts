@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { isNotFound, type Log, messageOf } from "@berth/base";
 import type { Step } from "@berth/store";
-import { type EngineNeeds, taskOf } from "./needs.ts";
+import type { EngineNeeds } from "./needs.ts";
 import { discardContainer, discardTask } from "./remove-container.ts";
 
 /** Milliseconds that runs under way have for their starts when we are to end, and how often we look. */
@@ -60,7 +60,7 @@ async function finish(needs: EngineNeeds, { namespace, id, step }: Unfinished, l
 
 /** Whoever has answered, or not, a start that came to the runtime: the container has run. */
 async function wasStarted({ runtime }: EngineNeeds, namespace: string, id: string): Promise<boolean> {
-  const task = taskOf(runtime, namespace, id);
+  const task = runtime.tasks.find(namespace, id);
   if (task === null) return false;
   if (task.hasEnded) return true;
   try {

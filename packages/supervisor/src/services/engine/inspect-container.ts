@@ -5,13 +5,13 @@ import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import type { ContainerRecord } from "@berth/store";
 import { stateOf } from "./container-state.ts";
-import { type EngineNeeds, specOf, taskOf } from "./needs.ts";
+import { type EngineNeeds, specOf } from "./needs.ts";
 
 /** Everything that is known of a container, as JSON. */
 export async function inspectContainer(needs: EngineNeeds, id: string, call: Call): Promise<Uint8Array> {
   const record = needs.store.containers.get(call, id);
   const state = await stateOf(needs, id, call);
-  const task = taskOf(needs.runtime, call.namespace, id);
+  const task = needs.runtime.tasks.find(call.namespace, id);
   const value = {
     id: record.id,
     namespace: call.namespace,

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { failedPrecondition, isNotFound } from "@berth/base";
+import { failedPrecondition } from "@berth/base";
 import { type Lives, type OciSpec, parseExact, type ReadRootFile } from "@berth/engine";
 import type { Images } from "@berth/images";
-import type { Runtime, Task } from "@berth/runtime";
+import type { Runtime } from "@berth/runtime";
 import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
 
 export interface EngineNeeds {
@@ -47,24 +47,4 @@ export const readRootFile =
 export function specOf(record: ContainerRecord): OciSpec {
   if (record.spec === null) throw failedPrecondition(`container ${JSON.stringify(record.id)} has no spec`);
   return parseExact(new TextDecoder().decode(record.spec.value)) as OciSpec;
-}
-
-export function hasContainer(store: Store, scope: Scope, id: string): boolean {
-  try {
-    store.containers.get(scope, id);
-    return true;
-  } catch (error) {
-    if (isNotFound(error)) return false;
-    throw error;
-  }
-}
-
-/** The container's task, or null where it has none. */
-export function taskOf(runtime: Runtime, namespace: string, id: string): Task | null {
-  try {
-    return runtime.tasks.get(namespace, id);
-  } catch (error) {
-    if (isNotFound(error)) return null;
-    throw error;
-  }
 }

@@ -7,7 +7,7 @@ import { LogStream, type ReadLogsRequest, type ReadLogsResponse } from "@berth/p
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
 import { settledTasks } from "../settled-tasks.ts";
-import { type EngineNeeds, taskOf } from "./needs.ts";
+import type { EngineNeeds } from "./needs.ts";
 
 const streams = {
   stdout: LogStream.LOG_STREAM_STDOUT,
@@ -28,7 +28,7 @@ export async function* readLogs(
   if ((await pathOfLog(place)) === null)
     throw failedPrecondition(`container ${JSON.stringify(req.id)} has no log: only detached containers have one`);
   using changes = req.follow
-    ? watchLog(await watchable(place), taskOf(needs.runtime, call.namespace, req.id), call.signal)
+    ? watchLog(await watchable(place), needs.runtime.tasks.find(call.namespace, req.id), call.signal)
     : null;
   const chunks = readLog(place, { after, tail: req.tail, ...(changes !== null && { follow: changes }) });
   for await (const { stream, data, position } of chunks) {

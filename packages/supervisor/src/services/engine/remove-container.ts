@@ -8,7 +8,7 @@ import type { Task } from "@berth/runtime";
 import type { ContainerRecord, Scope, Store } from "@berth/store";
 import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
-import { hasContainer, type RemovalNeeds, taskOf } from "./needs.ts";
+import type { RemovalNeeds } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
 
 /** Goes on when the caller does not wait for it: half a removal is worth nothing to anybody. */
@@ -18,10 +18,10 @@ export async function removeContainer(needs: RemovalNeeds, req: RemoveContainerR
   const { namespace } = call;
   const scope = { namespace, lease: call.lease };
   await lives.remove({ namespace, id }, force, async (abortedMaking) => {
-    if (abortedMaking && !hasContainer(store, scope, id)) return;
+    if (abortedMaking && store.containers.find(scope, id) === null) return;
     store.containers.get(scope, id);
     await settledTasks(runtime).settle(namespace, id);
-    if (!force) await refuseLive(taskOf(runtime, namespace, id));
+    if (!force) await refuseLive(runtime.tasks.find(namespace, id));
     try {
       await discardContainer(needs, scope, id);
     } catch (error) {
@@ -48,7 +48,7 @@ export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: st
   const { store, runtime } = needs;
   const { namespace } = scope;
   const record = store.containers.get(scope, id);
-  if (taskOf(runtime, namespace, id) !== null) store.unfinished.set(scope, id, "remove");
+  if (runtime.tasks.find(namespace, id) !== null) store.unfinished.set(scope, id, "remove");
   await discardTask(needs, scope, id);
   removeFiles(filesOf(needs.files, namespace, id));
   await removeLog(logPlace(needs.logs, namespace, id));
@@ -62,7 +62,7 @@ export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: st
 export async function discardTask({ runtime }: RemovalNeeds, { namespace }: Scope, id: string): Promise<void> {
   for (;;) {
     const wasMaking = await runtime.tasks.abandon(namespace, id);
-    const task = taskOf(runtime, namespace, id);
+    const task = runtime.tasks.find(namespace, id);
     if (task === null && !wasMaking) return;
     if (task === null) continue;
     const status = task.hasEnded ? "stopped" : await task.state("").then((state) => state.status, whereUnknown);

@@ -7,7 +7,7 @@ import type { Call } from "@berth/rpc";
 import type { Exit, Task } from "@berth/runtime";
 import { settledTasks } from "../settled-tasks.ts";
 import { stopSignalLabel } from "./create-container.ts";
-import { type EngineNeeds, taskOf } from "./needs.ts";
+import type { EngineNeeds } from "./needs.ts";
 
 const DEFAULT_GRACE = 10_000;
 const SIGKILL = constants.signals.SIGKILL;
@@ -15,7 +15,7 @@ const SIGKILL = constants.signals.SIGKILL;
 export async function stopContainer({ store, runtime }: EngineNeeds, req: StopContainerRequest, call: Call) {
   const record = store.containers.get(call, req.id);
   await settledTasks(runtime).settle(call.namespace, req.id);
-  const task = taskOf(runtime, call.namespace, req.id);
+  const task = runtime.tasks.find(call.namespace, req.id);
   if (task === null) throw failedPrecondition(`container ${JSON.stringify(req.id)} is not running`);
   // What an image says of it may be nonsense, and is then as if it said nothing (as with Docker).
   const own = record.labels[stopSignalLabel] ?? "";
