@@ -144,6 +144,20 @@ it("tells a service manager by name, and says of one that is not there what it i
   }
 });
 
+it("a launcher that is stopped keeps nobody waiting for a call", async () => {
+  const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent, 200);
+  try {
+    await launcher.run({ file: "/bin/true", args: [], env, timeoutMs });
+    process.kill(launcherPid(), "SIGSTOP");
+    await assert.rejects(launcher.mkfifo("/tmp/berth-never", 0o600), { kind: "deadline-exceeded" });
+    await assert.rejects(launcher.notify("/nonexistent", "READY=1"), { kind: "deadline-exceeded" });
+    // Killed, for it would make the FIFO yet.
+    process.kill(launcherPid(), "SIGKILL");
+  } finally {
+    await launcher.close();
+  }
+});
+
 describe("a launcher that dies", () => {
   it("fails what is under way, and what comes after is run by ourselves and then by another", async () => {
     const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);

@@ -7,8 +7,8 @@ import { type Command, type CommandResult, type RunCommand, runCommand } from ".
 
 /** How long the end of a command that was given up is waited for. */
 const GONE_MS = 2_000;
-/** Of the programs that stand in for a call. */
-const STAND_IN_MS = 10_000;
+/** What a call has that waits for nobody, and a program that stands in for one. */
+const CALL_MS = 10_000;
 
 export interface Helper {
   readonly run: RunCommand;
@@ -24,7 +24,7 @@ export interface Helper {
  * With null there is no such program. Where it is missing or has just died, we fork, and other programs make the calls.
  * `env` is its environment, by which it can be recognised.
  */
-export function startHelper(program: string | null, env: NodeJS.ProcessEnv, log: Log): Helper {
+export function startHelper(program: string | null, env: NodeJS.ProcessEnv, log: Log, callMs = CALL_MS): Helper {
   let channel = program === null ? null : new Channel(program, env, log);
   let closed = false;
   /** Null where we have to do it ourselves. */
@@ -41,19 +41,19 @@ export function startHelper(program: string | null, env: NodeJS.ProcessEnv, log:
     },
     async mkfifo(path, mode) {
       const through = living();
-      if (through !== null) await through.request(`mkfifo ${path}`, { call: "mkfifo", path, mode }).answer;
-      else await standIn({ file: "mkfifo", args: ["-m", mode.toString(8), "--", path], timeoutMs: STAND_IN_MS });
+      if (through !== null) await soon(through, `mkfifo ${path}`, { call: "mkfifo", path, mode }, callMs);
+      else await standIn({ file: "mkfifo", args: ["-m", mode.toString(8), "--", path], timeoutMs: CALL_MS });
     },
     async notify(socket, state) {
       const { pid } = process;
       const through = living();
       if (through !== null) {
-        await through.request("sd_notify", { call: "notify", socket, state, pid }).answer;
+        await soon(through, "sd_notify", { call: "notify", socket, state, pid }, callMs);
         return;
       }
       const environment = { PATH: process.env.PATH, NOTIFY_SOCKET: socket };
       const args = [`--pid=${pid}`, ...state.split("\n")];
-      await standIn({ file: "systemd-notify", args, env: environment, timeoutMs: STAND_IN_MS });
+      await standIn({ file: "systemd-notify", args, env: environment, timeoutMs: CALL_MS });
     },
     async close() {
       closed = true;
@@ -61,6 +61,25 @@ export function startHelper(program: string | null, env: NodeJS.ProcessEnv, log:
       channel = null;
     },
   };
+}
+
+/** A helper that is stopped keeps nobody waiting. */
+async function soon(
+  channel: Channel,
+  about: string,
+  head: Parameters<Channel["request"]>[1],
+  ms: number,
+): Promise<void> {
+  const { id, answer } = channel.request(about, head);
+  const late = setTimeout(
+    () => channel.giveUp(id, deadlineExceeded(`${about} was not done by berthd's helper within ${ms} ms`)),
+    ms,
+  );
+  try {
+    await answer;
+  } finally {
+    clearTimeout(late);
+  }
 }
 
 async function standIn(command: Command): Promise<void> {

@@ -48,7 +48,7 @@ export async function killShim(context: Context, bundle: Bundle, journal: Journa
   // A launch that was cut short may have left its helper, or a shim that has told nobody its pid.
   if (!wasKnown && journal.launchId !== "") await killLaunch(journal.launchId, context.layout.state);
   if (address !== "") removeSocket(address);
-  else removeDeadSockets(context.socketDirectory);
+  else await removeDeadSockets(context.socketDirectory);
 }
 
 /** Runs the shim's `delete`, which is told nothing but the bundle. Null where it fails, which is logged. */

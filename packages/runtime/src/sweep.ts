@@ -18,7 +18,7 @@ export async function sweep(context: Context): Promise<void> {
       for (const name of namesIn(join(top, namespace), true))
         if (isOnItsWayOut(name)) await removeDirectory(join(top, namespace, name));
         else context.log.warn("a directory that is not known stays in its place", { path: join(top, namespace, name) });
-  removeDeadSockets(context.socketDirectory);
+  await removeDeadSockets(context.socketDirectory);
   for (const namespace of namesIn(layout.root))
     for (const id of namesIn(join(layout.root, namespace))) await clearWork(context, bundleOf(layout, namespace, id));
 }

@@ -1,10 +1,13 @@
 import { lstatSync } from "node:fs";
 import { dirname } from "node:path";
+import { getSystemErrorMessage } from "node:util";
 import { messageOf } from "@berth/base";
 
-/** Node's words for a system error are `CODE: reason, call 'path'`: the reason alone, where the path was named already. */
-export const systemReason = (error: unknown): string =>
-  /^E[A-Z0-9]+: (.+?), \w+( |$)/.exec(messageOf(error))?.[1] ?? messageOf(error);
+/** The system's reason alone, where the path was named already. */
+export function systemReason(error: unknown): string {
+  const { errno } = error as NodeJS.ErrnoException;
+  return errno === undefined ? messageOf(error) : getSystemErrorMessage(errno);
+}
 
 /**
  * What to tell of an error that ends berthd. Something that lies where berth keeps a directory or a file is named with what
