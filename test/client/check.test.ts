@@ -6,9 +6,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
-  readlinkSync,
   rmSync,
   truncateSync,
   writeFileSync,
@@ -18,6 +16,7 @@ import { after, before, describe, it } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { startBerthd } from "../support/berthd.ts";
 import { makeTar, writeBusyboxImage } from "../support/image.ts";
+import { filesOpenIn } from "../support/processes.ts";
 import type { Supervisor } from "../support/supervisor.ts";
 import { type Berth, berthAt, testNamespace } from "./berth.ts";
 
@@ -56,15 +55,7 @@ const ctrSays = async (): Promise<string> => {
 };
 
 /** Whether berthd has the file open. */
-const isOpen = (path: string): boolean =>
-  readdirSync(`/proc/${berthd.pid}/fd`).some((fd) => {
-    try {
-      return readlinkSync(`/proc/${berthd.pid}/fd/${fd}`) === path;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === "ENOENT") return false;
-      throw error;
-    }
-  });
+const isOpen = (path: string): boolean => filesOpenIn(berthd.pid).includes(path);
 
 /** Changes one bit in the middle of a file. */
 function flip(path: string): void {

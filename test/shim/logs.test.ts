@@ -1,19 +1,11 @@
 // The log of a container as the shim writes it, read as berthd does.
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
-import {
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, openSync, readdirSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { LONGEST_RECORD } from "../../packages/engine/src/logs/log-record.ts";
 import { type LogChunk, readLog } from "../../packages/engine/src/logs/read-log.ts";
+import { filesOpenIn } from "../support/processes.ts";
 import { type Daemon, openDaemon, type Shim, shimBinary, until } from "./harness.ts";
 
 const directoryOf = (daemon: Daemon) => `${daemon.top}/logs`;
@@ -189,7 +181,7 @@ describe("a container's log", { timeout: 120_000 }, () => {
           message: /failed to create process I\/O: open/,
         });
       }
-      const open = readdirSync(`/proc/${shim.pid}/fd`).map((fd) => readlinkSync(`/proc/${shim.pid}/fd/${fd}`));
+      const open = filesOpenIn(shim.pid);
       assert.ok(!open.some((name) => name.startsWith(path) && name !== "/dev/null"), `open are ${open}`);
       assert.ok(!open.some((name) => name.startsWith("pipe:")), `open are ${open}`);
     });

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { readdirSync, readlinkSync } from "node:fs";
 import { describe, it } from "node:test";
+import { filesOpenIn } from "../support/processes.ts";
 import { openDaemon } from "./harness.ts";
 
 /** Eventfds (cgroup v1) and cgroup files (v2). */
 const watches = (pid: number): string[] =>
-  readdirSync(`/proc/${pid}/fd`)
-    .map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`))
-    .filter((target) => target.includes("eventfd") || target.includes("/memory."));
+  filesOpenIn(pid).filter((target) => target.includes("eventfd") || target.includes("/memory."));
 const LIMIT = 24 << 20;
 
 describe("lack of memory", () => {

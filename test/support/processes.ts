@@ -1,5 +1,5 @@
-// Ends processes that a test knows by their numbers. Any of them may have ended, and been reaped, a moment ago.
-import { readFileSync } from "node:fs";
+// Looks at processes that a test knows by their numbers, and ends them. Any of them may have ended, and been reaped, a moment ago.
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** False where there is no such process any more. A negative number is a process group. */
 export function killNow(pid: number, signal: NodeJS.Signals = "SIGKILL"): boolean {
@@ -10,6 +10,19 @@ export function killNow(pid: number, signal: NodeJS.Signals = "SIGKILL"): boolea
     if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
     throw error;
   }
+}
+
+/** What each descriptor of a process is, which goes on opening and closing them (proc_pid_fd(5)). */
+export function filesOpenIn(pid: number): string[] {
+  const directory = `/proc/${pid}/fd`;
+  return readdirSync(directory).flatMap((fd) => {
+    try {
+      return [readlinkSync(`${directory}/${fd}`)];
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw error;
+    }
+  });
 }
 
 export interface KnownProcess {

@@ -75,6 +75,7 @@ function exitOf({ ledger, clock }: Context, task: LiveTask, reply: Exit | null, 
   if (seen !== null) return seen;
   const noted = ledger.initExit(task.namespace, task.id, task.pid);
   if (noted !== null) return noted;
+  if (task.found !== null) return task.found;
   const pid = task.pid !== 0 ? task.pid : (reply?.pid ?? 0);
   if (reply === null) return { pid, status: force ? 137 : 255, at: clock.now() };
   return { pid, status: reply.status, at: reply.at > 0n ? reply.at : clock.now() };

@@ -10,6 +10,7 @@ import { bury } from "./bury.ts";
 import { cgroupsPathOf } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
 import { unlessAborted } from "./deadline.ts";
+import { deleteTask } from "./delete-task.ts";
 import { type Journal, readJournal, writeJournal } from "./journal.ts";
 import { forgetExit } from "./keep-exit.ts";
 import { LiveTask } from "./live-task.ts";
@@ -222,8 +223,11 @@ async function launch(
     shimLog: shimLog as ShimLog,
     timeouts,
     silent: false,
+    found: null,
     attend: (attended) => attendanceOf(context, attended),
     escalate: (stuck) => bury(context, stuck, true),
+    forgotten: (lost) =>
+      context.background.run("a task that its shim has deleted could not be removed", () => deleteTask(context, lost)),
   });
   registry.add(task);
   forgetExit(context, bundle.namespace, bundle.id);

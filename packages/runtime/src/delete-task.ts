@@ -1,6 +1,6 @@
 import { isNotFound, kindOf, messageOf } from "@berth/base";
 import { removeBundleSoon } from "./bundle.ts";
-import { bury } from "./bury.ts";
+import { bury, publishExit } from "./bury.ts";
 import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
@@ -35,6 +35,8 @@ async function perform(context: Context, task: LiveTask, withContainer: boolean)
   using name = registry.remove(task);
   if (name === null) return await task.lost;
   const known = exit ?? exitBefore(context, task);
+  // One that ended while nobody listened, and goes before that was told.
+  if (task.found !== null) publishExit(context, task, task.found);
   // One that was never started has no time of its end.
   if (!withContainer && known.at > 0n) keepExit(context, task, known);
   const gone = link.disconnected();
@@ -72,6 +74,5 @@ async function deleteInit(task: LiveTask): Promise<Exit> {
 function exitBefore({ ledger, clock }: Context, task: LiveTask): Exit {
   const noted = ledger.initExit(task.namespace, task.id, task.pid);
   if (noted !== null) return noted;
-  const { exit } = task.journal;
-  return exit ?? { pid: task.pid, status: 255, at: clock.now() };
+  return task.journal.exit ?? task.found ?? { pid: task.pid, status: 255, at: clock.now() };
 }

@@ -1,5 +1,5 @@
 // A task, as long as it has a shim: each method is an RPC with a deadline, and what a stuck shim does not do.
-import { BerthError, kindOf, messageOf, notFound, unavailable } from "@berth/base";
+import { BerthError, isNotFound, kindOf, messageOf, notFound, unavailable } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { Attendance } from "./attendance.ts";
 import { type Bundle, ownCheckpoint, removeDirectory } from "./bundle.ts";
@@ -23,9 +23,13 @@ export interface LiveTaskOptions {
   readonly timeouts: Timeouts;
   /** The shim has left a question unanswered already. */
   readonly silent: boolean;
+  /** Init's exit, where it had ended before the shim was found again. */
+  readonly found: Exit | null;
   readonly attend: (task: LiveTask) => Attendance;
   /** Ends a container whose shim does not answer, by force. */
   escalate(task: LiveTask): Promise<Exit>;
+  /** Its shim lives and has it no more: whoever ran before us had asked for its delete, which went on. */
+  forgotten(task: LiveTask): void;
 }
 
 const SIGKILL = 9;
@@ -43,6 +47,8 @@ export class LiveTask implements Task {
   readonly link: ShimLink;
   readonly shimLog: ShimLog;
   readonly attendance: Attendance;
+  /** Init's exit, where it had ended before the shim was found again; it may not have been told yet. */
+  readonly found: Exit | null;
   /** Resolves with init's exit when the task has ended without `delete`. */
   readonly lost: Promise<Exit>;
   #resolveLost: (exit: Exit) => void;
@@ -55,12 +61,14 @@ export class LiveTask implements Task {
   #journal: Journal;
   readonly #timeouts: Timeouts;
   readonly #escalate: (task: LiveTask) => Promise<Exit>;
+  readonly #forgotten: (task: LiveTask) => void;
   /** Calls under way that a second caller joins, by what they ask. */
   readonly #flights = new Map<string, Promise<unknown>>();
   /** Of execs that were started through us: where to send a signal when the shim is stuck. */
   readonly #execs = new Map<string, ProcessIdentity>();
 
-  constructor({ bundle, journal, link, shimLog, timeouts, silent, attend, escalate }: LiveTaskOptions) {
+  constructor(options: LiveTaskOptions) {
+    const { bundle, journal, link, shimLog, timeouts, silent, found, attend, escalate, forgotten } = options;
     this.namespace = bundle.namespace;
     this.id = bundle.id;
     this.bundle = bundle.path;
@@ -68,6 +76,7 @@ export class LiveTask implements Task {
     this.directories = bundle;
     this.link = link;
     this.shimLog = shimLog;
+    this.found = found;
     const lost = Promise.withResolvers<Exit>();
     this.lost = lost.promise;
     this.#resolveLost = lost.resolve;
@@ -75,6 +84,7 @@ export class LiveTask implements Task {
     this.#timeouts = timeouts;
     this.#silent = silent;
     this.#escalate = escalate;
+    this.#forgotten = forgotten;
     this.attendance = attend(this);
   }
 
@@ -119,7 +129,9 @@ export class LiveTask implements Task {
       task.state({ id: this.id, execId }, options),
     ).catch((error: unknown) => {
       // A shim that has ended has no processes: containerd answers so as well.
-      throw this.link.over ? this.#notFound(execId) : error;
+      if (this.link.over) throw this.#notFound(execId);
+      if (execId === "" && isNotFound(error) && this.initIsDead) this.#forgotten(this);
+      throw error;
     });
     return toProcessState(answer, execId || this.id);
   }

@@ -3,12 +3,12 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isNotFound, messageOf } from "@berth/base";
-import type { StateResponse } from "@berth/proto/containerd/task/v2";
 import { attendanceOf } from "./attendance.ts";
 import { type Bundle, bundleOf, namesIn, removeBundle } from "./bundle.ts";
 import { bury, publishExit } from "./bury.ts";
 import { cgroupsPathIn } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
+import { deleteTask } from "./delete-task.ts";
 import { type Journal, readJournal } from "./journal.ts";
 import { keepExit, keepUnseenExit } from "./keep-exit.ts";
 import type { Limit } from "./limit.ts";
@@ -21,6 +21,7 @@ import { recoverJournal } from "./recover-journal.ts";
 import { rollBack } from "./roll-back.ts";
 import { createShimLink } from "./shim-link.ts";
 import { openShimLog } from "./shim-log.ts";
+import type { Exit } from "./types.ts";
 import { clearUnexplained } from "./unexplained.ts";
 import { toExit } from "./wire.ts";
 
@@ -112,8 +113,11 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
     shimLog: openShimLog(join(bundle.path, "log"), taskLog, context.clock),
     timeouts,
     silent: state === null,
+    found: state !== null && state.status === STOPPED ? toExit(state) : null,
     attend: (attended) => attendanceOf(context, attended),
     escalate: (stuck) => bury(context, stuck, true),
+    forgotten: (lost) =>
+      background.run("a task that its shim has deleted could not be removed", () => deleteTask(context, lost)),
   });
   // Known to whoever ran before us, and told by them: not to be told again.
   if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
@@ -126,7 +130,7 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
   if (!found.gone) task.attendance.resume();
   if (state === null && !found.gone)
     taskLog.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });
-  if (state !== null && state.status === STOPPED) reportExit(context, task, state);
+  if (task.found !== null) reportExit(context, task, task.found);
   return task;
 }
 
@@ -134,9 +138,9 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
 const STOPPED = 3;
 
 /** Init ended while nobody listened. A shim that keeps its events tells soon, in order; others never do. */
-function reportExit(context: Context, task: LiveTask, state: StateResponse): void {
+function reportExit(context: Context, task: LiveTask, exit: Exit): void {
   context.background.after(context.timeouts.exitGrace, () => {
-    if (context.registry.find(task.namespace, task.id) === task) publishExit(context, task, toExit(state));
+    if (context.registry.find(task.namespace, task.id) === task) publishExit(context, task, exit);
   });
 }
 

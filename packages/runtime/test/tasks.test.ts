@@ -496,6 +496,31 @@ describe("reconnect", () => {
     assert.deepEqual(bundlesOf(host), []);
   });
 
+  it("lets a task go whose delete went on in the shim after whoever had asked for it was gone", async () => {
+    await using host = await openFakeHost();
+    const before = await host.open();
+    const shim = await host.container("web");
+    await (await create(before, "web")).start("");
+    shim.exit(7);
+    await before.close();
+    const runtime = await host.open({ timeouts: { exitGrace: 60_000 } });
+    const heard = listen(runtime);
+    await runtime.reconnect();
+    const task = runtime.tasks.get(NS, "web");
+    assert.equal((await task.state("")).status, "stopped");
+    // Only now it is the shim's turn.
+    shim.status = "deleted";
+    await assert.rejects(task.state(""), isNotFound);
+    while (bundlesOf(host).length > 0) await filesAreGone();
+    assert.equal(runtime.tasks.find(NS, "web"), null);
+    assert.equal(host.exits.get("web")?.status, 7);
+    assert.deepEqual(
+      heard.exits().map(({ exitStatus }) => exitStatus),
+      [7],
+    );
+    assert.ok(shim.calls.includes("shutdown"));
+  });
+
   it("tells an exit that happened meanwhile once, and never again", async () => {
     await using host = await openFakeHost();
     const first = await host.open();
