@@ -159,16 +159,25 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
     assert.equal(place.store.content.list(scope, []).length, 401, "manifests, configs, the layer");
   });
 
-  it("says which of the names are new", async () => {
+  it("tells what it has made, and which of the names are new", async () => {
     await using place = await openPlace();
+    const told: string[] = [];
+    using _listening = place.store.onChange(({ kind }) => told.push(kind));
     const importOnce = async () => {
       const bytes = (async function* () {
         yield archiveOf();
       })();
       const options = { name: "", snapshotter: "native", signal: new AbortController().signal };
-      return (await place.images.importArchive(scope, bytes, options)).map(({ name, isNew }) => [name, isNew]);
+      await place.images.importArchive(scope, bytes, options);
+      return told.splice(0);
     };
-    assert.deepEqual([await importOnce(), await importOnce()], [[[NAME, true]], [[NAME, false]]]);
+    assert.deepEqual(await importOnce(), [
+      ...Array(3).fill("content-created"),
+      "snapshot-prepared",
+      "snapshot-committed",
+      "image-created",
+    ]);
+    assert.deepEqual(await importOnce(), ["image-updated"]);
   });
 
   it("an unnamed image takes the name that is given, and needs one", async () => {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { type Descriptor, invalidArgument, isAlreadyExists, type Log, normalizeReference } from "@berth/base";
-import type { Scope, Store } from "@berth/store";
+import type { ImageRecord, Scope, Store } from "@berth/store";
 import { type ArchiveContents, readArchive } from "./archive-contents.ts";
 import { addLabels } from "./blobs.ts";
 import { decompressed } from "./decompress.ts";
@@ -11,7 +11,7 @@ import { objectOf, stringOf } from "./json.ts";
 import { isIndex, isManifest } from "./media-types.ts";
 import type { Platform } from "./platform.ts";
 import { checkLayers, isHere, isImage, resolveTarget } from "./resolve.ts";
-import type { Differ, ImportedImage } from "./types.ts";
+import type { Differ } from "./types.ts";
 import { unpackImage } from "./unpack-image.ts";
 
 const IMAGE_NAME = "io.containerd.image.name";
@@ -39,7 +39,7 @@ export async function importArchive(
   scope: Scope,
   archive: AsyncIterable<Uint8Array>,
   { name, snapshotter, signal }: { name: string; snapshotter: string; signal: AbortSignal },
-): Promise<ImportedImage[]> {
+): Promise<ImageRecord[]> {
   const { store, platform } = parts;
   const all = await takeBlobs(store, scope, decompressed(archive), signal);
   const images: NamedTarget[] = [];
@@ -231,9 +231,9 @@ async function keepChildren({ store, scope, contents, seen }: Walk, parents: rea
 }
 
 /** By the dozen: each transaction is an fsync, and the event loop is everybody's. */
-async function nameImages(store: Store, scope: Scope, targets: readonly NamedTarget[]): Promise<ImportedImage[]> {
+async function nameImages(store: Store, scope: Scope, targets: readonly NamedTarget[]): Promise<ImageRecord[]> {
   const all = targets.flatMap(({ target, names }) => names.map((name) => ({ target, name })));
-  const images: ImportedImage[] = [];
+  const images: ImageRecord[] = [];
   for (let at = 0; at < all.length; at += NAMED_AT_ONCE) {
     if (at > 0) await setImmediate();
     const some = all.slice(at, at + NAMED_AT_ONCE);
@@ -242,12 +242,12 @@ async function nameImages(store: Store, scope: Scope, targets: readonly NamedTar
   return images;
 }
 
-function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImportedImage {
+function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {
   const record = { name, target, labels: {} };
   try {
-    return { ...images.create(scope, record), isNew: true };
+    return images.create(scope, record);
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
-    return { ...images.update(scope, record, ["target"]), isNew: false };
+    return images.update(scope, record, ["target"]);
   }
 }

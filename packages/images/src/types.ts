@@ -31,12 +31,6 @@ export interface ResolvedImage {
   readonly chainId: string;
 }
 
-/** An image that an import has named. */
-export interface ImportedImage extends ImageRecord {
-  /** False where the name was there before. */
-  readonly isNew: boolean;
-}
-
 /** Something of an image that is not as it should be. */
 export interface ImageProblem {
   /** `index`, `manifest`, `config`, `layer`, `blob`, or `snapshot (SNAPSHOTTER)`. */
@@ -82,7 +76,7 @@ export interface Images {
     scope: Scope,
     archive: AsyncIterable<Uint8Array>,
     options: { name: string; snapshotter: string; signal: AbortSignal },
-  ): Promise<ImportedImage[]>;
+  ): Promise<ImageRecord[]>;
   /**
    * Reads every blob that the image needs and looks at its snapshots. A blob that is damaged is given to nobody from then
    * on. null if there is no such image, or it is removed meanwhile.

@@ -36,7 +36,7 @@ interface Row {
 /** Paths that an update without a mask stands for. */
 const MUTABLE = ["labels", "spec", "extensions", "image", "snapshotkey"] as const;
 
-export function containerStore({ db, clock, changed }: Core): ContainerStore {
+export function containerStore({ db, clock, changed, tell }: Core): ContainerStore {
   const find = (namespace: string, id: string): ContainerRecord | null => {
     const row = db.get<Row>("SELECT * FROM containers WHERE namespace = ? AND id = ?", namespace, id);
     return row && toRecord(row);
@@ -86,6 +86,7 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
         const now = clock.now();
         const record = { ...given, labels: withoutEmpty(given.labels), createdAt: now, updatedAt: now };
         put(namespace, record);
+        tell({ kind: "container-created", namespace, container: record });
         return record;
       }),
     update: (scope, given, paths) =>
@@ -97,6 +98,7 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
         const record = { ...updated(stored, given, paths), updatedAt: clock.now() };
         check(record, "update failed validation");
         put(namespace, record);
+        tell({ kind: "container-updated", namespace, container: record });
         return record;
       }),
     delete: (scope, id) =>
@@ -106,6 +108,7 @@ export function containerStore({ db, clock, changed }: Core): ContainerStore {
           throw new BerthError("not-found", `container ${id}: not found`);
         db.run("DELETE FROM unfinished WHERE namespace = ? AND id = ?", namespace, id);
         changed("deletion");
+        tell({ kind: "container-deleted", namespace, id });
       }, "frees"),
   };
 }

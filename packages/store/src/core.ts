@@ -1,5 +1,6 @@
 import type { Clock, Labels, Log } from "@berth/base";
 import type { BootSession } from "./boot.ts";
+import type { Change } from "./changes.ts";
 import type { Database } from "./database.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { Removals } from "./removals.ts";
@@ -21,6 +22,8 @@ export interface Core {
   readonly quarantine: Quarantine;
   /** Tells the collector's scheduler; call it inside the transaction. */
   changed(kind: "mutation" | "deletion"): void;
+  /** Tells whoever listens to the store; call it inside the transaction. */
+  tell(change: Change): void;
 }
 
 export const toLabels = (json: string): Record<string, string> => JSON.parse(json) as Record<string, string>;

@@ -26,7 +26,7 @@ interface Row {
   updated_at: number | bigint;
 }
 
-export function imageStore({ db, clock, changed }: Core): ImageStore {
+export function imageStore({ db, clock, changed, tell }: Core): ImageStore {
   const find = (namespace: string, name: string): ImageRecord | null => {
     const row = db.get<Row>("SELECT * FROM images WHERE namespace = ? AND name = ?", namespace, name);
     return row && toRecord(row);
@@ -70,6 +70,7 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
         put(namespace, record);
         attachToLease(db, scope, "images", given.name);
         changed("mutation");
+        tell({ kind: "image-created", namespace, image: record });
         return record;
       }),
     update: (scope, given, paths) =>
@@ -83,6 +84,7 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
         put(namespace, record);
         // The old target may have lost its last reference.
         changed(stored.target.digest === record.target.digest ? "mutation" : "deletion");
+        tell({ kind: "image-updated", namespace, image: record });
         return record;
       }),
     delete: (scope, name, options = {}) =>
@@ -95,6 +97,7 @@ export function imageStore({ db, clock, changed }: Core): ImageStore {
         db.run("DELETE FROM images WHERE namespace = ? AND name = ?", namespace, name);
         detachFromLease(db, scope, "images", name);
         changed("deletion");
+        tell({ kind: "image-deleted", namespace, name });
       }, "frees"),
   };
 }

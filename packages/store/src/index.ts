@@ -1,3 +1,4 @@
+export type { Change } from "./changes.ts";
 export { DamagedBlob } from "./content/damaged-blob.ts";
 export { defaultGcSchedule, type GcSchedule } from "./gc/schedule.ts";
 export { openStore, type SharingPolicy, type StoreOptions } from "./open-store.ts";

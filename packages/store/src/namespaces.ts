@@ -10,7 +10,7 @@ interface Row {
 
 const toRecord = (row: Row): NamespaceRecord => ({ name: row.name, labels: toLabels(row.labels) });
 
-export function namespaceStore({ db, changed }: Core): NamespaceStore {
+export function namespaceStore({ db, changed, tell }: Core): NamespaceStore {
   const find = (name: string): NamespaceRecord | null => {
     const row = db.get<Row>("SELECT name, labels FROM namespaces WHERE name = ?", checkId("namespace", name));
     return row && toRecord(row);
@@ -40,6 +40,7 @@ export function namespaceStore({ db, changed }: Core): NamespaceStore {
         const labels = withoutEmpty(record.labels);
         db.run("INSERT INTO namespaces (name, labels) VALUES (?, ?)", record.name, fromLabels(labels));
         changed("mutation");
+        tell({ kind: "namespace-created", namespace: record.name, labels });
         return { name: record.name, labels };
       }),
     update: (record, paths) =>
@@ -47,6 +48,7 @@ export function namespaceStore({ db, changed }: Core): NamespaceStore {
         const labels = updateLabels("", find(record.name)?.labels ?? {}, record.labels, paths);
         db.run("INSERT OR REPLACE INTO namespaces (name, labels) VALUES (?, ?)", record.name, fromLabels(labels));
         changed("mutation");
+        tell({ kind: "namespace-updated", namespace: record.name, labels });
         return { name: record.name, labels };
       }),
     delete: (name) =>
@@ -59,6 +61,7 @@ export function namespaceStore({ db, changed }: Core): NamespaceStore {
         for (const table of ["leases", "lease_resources"]) db.run(`DELETE FROM ${table} WHERE namespace = ?`, name);
         db.run("UPDATE ingests SET expire_at = 0 WHERE namespace = ?", name);
         changed("deletion");
+        tell({ kind: "namespace-deleted", namespace: name });
       }, "frees"),
   };
 }

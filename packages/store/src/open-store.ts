@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import { type Clock, invalidArgument, type Log } from "@berth/base";
 import { bootId, openBootSession } from "./boot.ts";
+import { openChanges } from "./changes.ts";
 import { containerStore } from "./containers.ts";
 import { openBlobs } from "./content/blobs.ts";
 import { openIngests } from "./content/ingests.ts";
@@ -86,13 +87,26 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
 
   let collector: ScheduledCollector | null = null;
   const changed: Core["changed"] = (kind) => db.afterCommit(() => collector?.changed(kind));
+  const told = openChanges(db);
   const removals = openRemovals(db, root);
   // A directory is moved only within its file system.
   const quarantines = [root, ...(state === null ? [] : [state])].map((directory) =>
     openQuarantine({ directory, keepMs: quarantineMs, clock, log }),
   );
   const quarantine = quarantines[0] as Quarantine;
-  const core: Core = { db, clock, log, root, boot, session, sharingPolicy, removals, quarantine, changed };
+  const core: Core = {
+    db,
+    clock,
+    log,
+    root,
+    boot,
+    session,
+    sharingPolicy,
+    removals,
+    quarantine,
+    changed,
+    tell: told.tell,
+  };
 
   const copies = openCopies(core);
 
@@ -156,6 +170,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     },
     putAside: (path, area, name) =>
       (quarantines[area.startsWith("bundles/") ? 1 : 0] ?? quarantine).take(area, path, name),
+    onChange: told.listen,
     transaction: (change, effect) => db.transaction(change, effect),
     close,
     [Symbol.asyncDispose]: close,

@@ -1,6 +1,7 @@
 // What the store keeps, and the contracts of its parts. Records are the store's own types: the wire is
 // frozen, the disk must be free to change.
 import type { Descriptor, Instant, Labels, Mount } from "@berth/base";
+import type { Change } from "./changes.ts";
 import type { QuarantineArea } from "./quarantine.ts";
 
 /** Who asks: an rpc Call is one. An empty namespace is refused with failed-precondition "namespace is required". */
@@ -298,8 +299,6 @@ export interface Removed {
 export interface Collector {
   /** Runs a collection now, or joins the one that is waiting; resolves when it is done. */
   collect(): Promise<readonly Removed[]>;
-  /** Called by the stores after each change; a collection follows as the scheduler's configuration says. */
-  onRemoved(listener: (removed: Removed) => void): Disposable;
 }
 
 export interface Store extends AsyncDisposable {
@@ -329,5 +328,10 @@ export interface Store extends AsyncDisposable {
    * One that only removes says that it frees: then it has the room that is kept back on a full disk, and may run twice.
    */
   transaction<T>(change: () => T, effect?: "adds" | "frees"): T;
+  /**
+   * Tells each change to what clients make, once it is durable and before the call that has made it returns. Of what a
+   * collection removes: images and snapshots. The listener must not throw.
+   */
+  onChange(listener: (change: Change) => void): Disposable;
   close(): Promise<void>;
 }

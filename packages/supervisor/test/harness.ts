@@ -9,6 +9,7 @@ import type { Differ, Images, ResolvedImage } from "@berth/images";
 import { type Client, clientOf, memoryTransport } from "@berth/rpc";
 import { openStore, type Store } from "@berth/store";
 import type { EngineNeeds } from "../src/services/engine/needs.ts";
+import { publishChanges } from "../src/services/publish-changes.ts";
 import { registrations } from "../src/services/registrations.ts";
 import { type FakeRuntime, fakeRuntime } from "./fake-runtime.ts";
 
@@ -34,6 +35,7 @@ export async function startHarness(): Promise<Harness> {
   const gc = { startupDelayMs: 3_600_000, pauseThreshold: 1e-7 };
   const store = await openStore({ root, clock: systemClock, log: silent, gc });
   const runtime = fakeRuntime();
+  publishChanges(store, runtime.events);
   const stopping = new AbortController();
   const ownShim = join(root, "containerd-shim-berth-v2");
   await writeFile(ownShim, "");

@@ -51,7 +51,7 @@ interface Placed extends Added {
  */
 export async function openBatch(parts: Parts, scope: Scope, ref: string): Promise<ContentBatch> {
   const { core, layout, blobs, records, ingests, trash } = parts;
-  const { db, removals } = core;
+  const { db, tell, removals } = core;
   const namespace = namespaceOf(scope);
   const directory = layout.ingest(namespace, ref);
   const ingest = await ingests.open(scope, { ref, total: 0, expected: "" });
@@ -146,9 +146,13 @@ export async function openBatch(parts: Parts, scope: Scope, ref: string): Promis
       removals.forget(layout.blob(digest));
     }
     const before = records.find(namespace, digest);
+    if (before !== null && damage === null) {
+      attachToLease(db, scope, "content", digest);
+      return;
+    }
     if (before === null) records.insert(scope, digest, size, {});
-    else if (damage !== null) records.restore(scope, before, {});
-    else attachToLease(db, scope, "content", digest);
+    else records.restore(scope, before, {});
+    tell({ kind: "content-created", namespace, digest, size });
   }
 
   async function commit(): Promise<void> {

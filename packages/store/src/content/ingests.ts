@@ -52,7 +52,7 @@ export function openIngests(
   core: Core,
   { layout, blobs, records, trash }: { layout: ContentLayout; blobs: Blobs; records: ContentRecords; trash: Trash },
 ): Ingests {
-  const { db, clock, removals, quarantine } = core;
+  const { db, clock, tell, removals, quarantine } = core;
   putAsideUnknown();
   /** Open writers by namespace and ref. */
   const writers = new Map<string, OpenWriter>();
@@ -177,11 +177,12 @@ export function openIngests(
           detachFromLease(db, scope, "ingests", ref);
           if (damage !== null) blobs.repaired(digest, file.offset);
           const before = records.find(namespace, digest);
-          if (before !== null && damage !== null) return records.restore(scope, before, withoutEmpty(labels));
-          if (before !== null) {
+          if (before !== null && damage === null) {
             attachToLease(db, scope, "content", digest);
             return null;
           }
+          tell({ kind: "content-created", namespace, digest, size: file.offset });
+          if (before !== null) return records.restore(scope, before, withoutEmpty(labels));
           enterNamespace(db, scope);
           blobs.add(digest, file.offset);
           return records.insert(scope, digest, file.offset, withoutEmpty(labels));

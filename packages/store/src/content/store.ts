@@ -22,7 +22,7 @@ export function contentStore(parts: {
   trash: Trash;
 }): ContentStore {
   const { core, layout, blobs, records, ingests } = parts;
-  const { db, changed } = core;
+  const { db, changed, tell } = core;
 
   const recorded: ContentStore["info"] = (scope, digest) => {
     const namespace = namespaceOf(scope);
@@ -63,6 +63,7 @@ export function contentStore(parts: {
         detachFromLease(db, scope, "content", digest);
         // The file goes with the next collection, if no other namespace has the blob.
         changed("deletion");
+        tell({ kind: "content-deleted", namespace: scope.namespace, digest });
       }, "frees"),
     async reader(scope, digest) {
       const { size } = recorded(scope, digest);

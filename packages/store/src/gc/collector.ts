@@ -20,7 +20,6 @@ export function startCollector(
   sweep: () => Turns,
   emptied: () => Promise<void>,
 ): ScheduledCollector {
-  const listeners = new Set<(removed: Removed) => void>();
   const times = new CollectionTimes(schedule, performance.now());
   let closed = false;
   let timer: { handle: NodeJS.Timeout; at: number } | null = null;
@@ -85,10 +84,7 @@ export function startCollector(
         if (removed.length > 0) log.debug("garbage collected", { count: removed.length, ms: Math.round(took) });
         return;
       }
-      for (const one of value) {
-        removed.push(one);
-        for (const listener of listeners) listener(one);
-      }
+      removed.push(...value);
       await setImmediate();
       if (closed) {
         turns.return();
@@ -109,10 +105,6 @@ export function startCollector(
         plan();
         timer?.handle.ref();
         return promise;
-      },
-      onRemoved(listener) {
-        listeners.add(listener);
-        return { [Symbol.dispose]: () => void listeners.delete(listener) };
       },
     },
     changed(kind) {

@@ -118,7 +118,7 @@ const leases: Kind = ({ core: { db } }, graph, after, limit) => {
   }));
 };
 
-const images: Kind = ({ core: { db } }, graph, after, limit) =>
+const images: Kind = ({ core: { db, tell } }, graph, after, limit) =>
   db
     .all<{ at: number; namespace: string; name: string }>(
       "SELECT rowid AS at, namespace, name FROM images WHERE rowid > ? ORDER BY rowid LIMIT ?",
@@ -131,12 +131,13 @@ const images: Kind = ({ core: { db } }, graph, after, limit) =>
         ? null
         : () => {
             db.run("DELETE FROM images WHERE rowid = ?", at);
+            tell({ kind: "image-deleted", namespace, name });
             return goneOf("image", namespace, name);
           },
     }));
 
 /** Children first: they are younger than their parents. */
-const snapshots: Kind = ({ core: { db }, snapshotters }, graph, after, limit) =>
+const snapshots: Kind = ({ core: { db, tell }, snapshotters }, graph, after, limit) =>
   db
     .all<{ id: number; namespace: string; snapshotter: string; name: string }>(
       "SELECT id, namespace, snapshotter, name FROM snapshots WHERE id < ? ORDER BY id DESC LIMIT ?",
@@ -153,6 +154,7 @@ const snapshots: Kind = ({ core: { db }, snapshotters }, graph, after, limit) =>
         remove: () => {
           db.run("DELETE FROM snapshots WHERE id = ?", id);
           local.discard(id);
+          tell({ kind: "snapshot-removed", namespace, snapshotter, key: name });
           return goneOf("snapshot", namespace, name, snapshotter);
         },
       };

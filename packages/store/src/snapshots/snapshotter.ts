@@ -53,7 +53,7 @@ const SELECT = `SELECT s.*, p.name AS parent_name FROM snapshots AS s LEFT JOIN 
 
 /** Snapshots as rows and numbered directories; `numbers` gives numbers that were never used. */
 export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next(): number }): LocalSnapshotter {
-  const { db, clock, changed, removals, quarantine } = core;
+  const { db, clock, changed, tell, removals, quarantine } = core;
   const trash = openTrash(join(dirname(layout.directory), "removed"), core);
   putAsideUnknown();
 
@@ -177,6 +177,8 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
           );
           attachToLease(db, scope, `snapshots/${layout.name}`, key);
           changed("mutation");
+          // A view changes nothing that others could wait for.
+          if (kind === "active") tell({ kind: "snapshot-prepared", namespace, snapshotter: layout.name, key, parent });
           db.afterCommit(() => {
             state = "committed";
           });
@@ -220,6 +222,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       detachFromLease(db, scope, `snapshots/${layout.name}`, key);
       discard(row.id);
       changed("deletion");
+      tell({ kind: "snapshot-removed", namespace: scope.namespace, snapshotter: layout.name, key });
     }, "frees");
   }
 
@@ -264,6 +267,7 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
         detachFromLease(db, scope, `snapshots/${layout.name}`, key);
         attachToLease(db, scope, `snapshots/${layout.name}`, name);
         changed("mutation");
+        tell({ kind: "snapshot-committed", namespace: scope.namespace, snapshotter: layout.name, key, name });
       });
     },
     async remove(scope, key) {

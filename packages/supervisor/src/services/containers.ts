@@ -1,23 +1,18 @@
 import { invalidArgument } from "@berth/base";
 import { filesOf, removeFiles } from "@berth/engine";
 import { checkBounds } from "@berth/images";
-import { topics, typeUrls } from "@berth/proto";
-import { ContainerCreate, ContainerDelete, ContainerUpdate } from "@berth/proto/containerd/events";
+import { typeUrls } from "@berth/proto";
 import type { Containers } from "@berth/proto/containerd/services/containers/v1";
 import type { ServiceImpl } from "@berth/rpc";
-import type { Exchange } from "@berth/runtime";
 import type { ContainerStore } from "@berth/store";
-import { announce } from "./announce.ts";
 import { pathsOf } from "./convert-common.ts";
 import { containerFromProto, containerToProto } from "./convert-container.ts";
 
 export function containersService({
   containers,
-  events,
   files,
 }: {
   containers: ContainerStore;
-  events: Exchange;
   /** Directory of the files that are made for containers. */
   files: string;
 }): ServiceImpl<typeof Containers> {
@@ -36,14 +31,12 @@ export function containersService({
     },
     create(req, call) {
       const container = containerToProto(containers.create(call, fromRequest(req.container)));
-      announce(events, call.namespace, topics.containerCreate, ContainerCreate, container);
       return { container };
     },
     update(req, call) {
       const wanted = fromRequest(req.container);
       if (wanted.id === "") throw invalidArgument("container id is required");
       const container = containerToProto(containers.update(call, wanted, pathsOf(req.updateMask)));
-      announce(events, call.namespace, topics.containerUpdate, ContainerUpdate, container);
       return { container };
     },
     delete(req, call) {
@@ -51,7 +44,6 @@ export function containersService({
       const { id } = containers.get(call, req.id);
       removeFiles(filesOf(files, call.namespace, id));
       containers.delete(call, id);
-      announce(events, call.namespace, topics.containerDelete, ContainerDelete, { id: req.id });
       return {};
     },
   };

@@ -1,26 +1,17 @@
 // Content.Write: a conversation about one ingest. The first message names it and locks it until the
 // stream ends; each message is answered once. What was written without a commit stays, to be resumed.
 import { BerthError, invalidArgument, isNotFound, outOfRange } from "@berth/base";
-import { topics } from "@berth/proto";
-import { ContentCreate } from "@berth/proto/containerd/events";
 import {
   WriteAction,
   type WriteContentRequest,
   type WriteContentResponse,
 } from "@berth/proto/containerd/services/content/v1";
 import type { Call } from "@berth/rpc";
-import type { Exchange } from "@berth/runtime";
 import type { ContentStore, ContentWriter } from "@berth/store";
-import { announce } from "./announce.ts";
 import { timestampOf } from "./convert-common.ts";
 
-interface Needs {
-  readonly content: ContentStore;
-  readonly events: Exchange;
-}
-
 export async function* writeContent(
-  { content, events }: Needs,
+  content: ContentStore,
   requests: AsyncIterable<WriteContentRequest>,
   call: Call,
 ): AsyncGenerator<WriteContentResponse> {
@@ -51,7 +42,6 @@ export async function* writeContent(
     if (req.action === WriteAction.COMMIT) {
       const info = await writer.commit({ size: total, expected, labels: req.labels });
       response.digest = info.digest;
-      announce(events, call.namespace, topics.contentCreate, ContentCreate, { digest: info.digest, size: info.size });
     }
     yield response;
   }

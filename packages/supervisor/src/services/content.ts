@@ -1,11 +1,7 @@
 import { outOfRange, parseDigest } from "@berth/base";
-import { topics } from "@berth/proto";
-import { ContentDelete } from "@berth/proto/containerd/events";
 import { type Content, Info } from "@berth/proto/containerd/services/content/v1";
 import type { ServiceImpl } from "@berth/rpc";
-import type { Exchange } from "@berth/runtime";
 import type { ContentStore } from "@berth/store";
-import { announce } from "./announce.ts";
 import { writeContent } from "./content-write.ts";
 import { pathsOf } from "./convert-common.ts";
 import { infoToProto, statusToProto } from "./convert-content.ts";
@@ -14,13 +10,7 @@ import { inBlocks, sizeWithLabels } from "./in-blocks.ts";
 /** Bytes of one message of Read. */
 const CHUNK = 1 << 20;
 
-export function contentService({
-  content,
-  events,
-}: {
-  content: ContentStore;
-  events: Exchange;
-}): ServiceImpl<typeof Content> {
+export function contentService({ content }: { content: ContentStore }): ServiceImpl<typeof Content> {
   return {
     info: (req, call) => ({ info: infoToProto(content.info(call, parseDigest(req.digest))) }),
     update(req, call) {
@@ -33,7 +23,6 @@ export function contentService({
     },
     delete(req, call) {
       content.delete(call, parseDigest(req.digest));
-      announce(events, call.namespace, topics.contentDelete, ContentDelete, { digest: req.digest });
       return {};
     },
     async *read(req, call) {
@@ -55,7 +44,7 @@ export function contentService({
     },
     status: (req, call) => ({ status: statusToProto(content.status(call, req.ref)) }),
     listStatuses: (req, call) => ({ statuses: content.listStatuses(call, req.filters).map(statusToProto) }),
-    write: (requests, call) => writeContent({ content, events }, requests, call),
+    write: (requests, call) => writeContent(content, requests, call),
     async abort(req, call) {
       await content.abort(call, req.ref);
       return {};

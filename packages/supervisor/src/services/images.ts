@@ -1,21 +1,16 @@
 import { invalidArgument } from "@berth/base";
-import { topics } from "@berth/proto";
-import { ImageCreate, ImageDelete, type Images, ImageUpdate } from "@berth/proto/containerd/services/images/v1";
+import type { Images } from "@berth/proto/containerd/services/images/v1";
 import type { ServiceImpl } from "@berth/rpc";
-import type { Exchange } from "@berth/runtime";
 import type { Collector, ImageStore } from "@berth/store";
-import { announce } from "./announce.ts";
 import { pathsOf } from "./convert-common.ts";
 import { imageFromProto, imageToProto } from "./convert-image.ts";
 
 export function imagesService({
   images,
   collector,
-  events,
 }: {
   images: ImageStore;
   collector: Collector;
-  events: Exchange;
 }): ServiceImpl<typeof Images> {
   const named = (image: ReturnType<typeof imageFromProto>) => {
     if (image.name === "") throw invalidArgument("image name is required");
@@ -26,18 +21,15 @@ export function imagesService({
     list: (req, call) => ({ images: images.list(call, req.filters).map(imageToProto) }),
     create(req, call) {
       const image = images.create(call, named(imageFromProto(req.image)));
-      announce(events, call.namespace, topics.imageCreate, ImageCreate, { name: image.name, labels: image.labels });
       return { image: imageToProto(image) };
     },
     update(req, call) {
       const image = images.update(call, named(imageFromProto(req.image)), pathsOf(req.updateMask));
-      announce(events, call.namespace, topics.imageUpdate, ImageUpdate, { name: image.name, labels: image.labels });
       return { image: imageToProto(image) };
     },
     async delete(req, call) {
       const target = req.target?.digest ?? "";
       images.delete(call, req.name, target === "" ? {} : { target });
-      announce(events, call.namespace, topics.imageDelete, ImageDelete, { name: req.name });
       if (req.sync) await collector.collect();
       return {};
     },

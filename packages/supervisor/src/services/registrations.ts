@@ -57,11 +57,11 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
   const rows = pluginRows({ root, snapshotters });
   const list = [
     register(Version, versionService(build)),
-    register(Namespaces, namespacesService({ namespaces: store.namespaces, events })),
-    register(Containers, containersService({ containers, events, files })),
-    register(Images, imagesService({ images: store.images, collector, events })),
-    register(Content, contentService({ content, events })),
-    register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name), events })),
+    register(Namespaces, namespacesService({ namespaces: store.namespaces })),
+    register(Containers, containersService({ containers, files })),
+    register(Images, imagesService({ images: store.images, collector })),
+    register(Content, contentService({ content })),
+    register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name) })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
     endAtStop(

@@ -1,21 +1,15 @@
 import { invalidArgument, unimplemented } from "@berth/base";
-import { topics } from "@berth/proto";
-import { SnapshotCommit, SnapshotPrepare, SnapshotRemove } from "@berth/proto/containerd/events";
 import { Info, type Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import type { ServiceImpl } from "@berth/rpc";
-import type { Exchange } from "@berth/runtime";
 import type { Snapshotter } from "@berth/store";
-import { announce } from "./announce.ts";
 import { mountsToProto, pathsOf } from "./convert-common.ts";
 import { snapshotToProto } from "./convert-snapshot.ts";
 import { inBlocks, sizeWithLabels } from "./in-blocks.ts";
 
 export function snapshotsService({
   snapshotter,
-  events,
 }: {
   snapshotter: (name: string) => Snapshotter;
-  events: Exchange;
 }): ServiceImpl<typeof Snapshots> {
   const named = (name: string): Snapshotter => {
     if (name === "") throw invalidArgument("snapshotter argument missing");
@@ -24,7 +18,6 @@ export function snapshotsService({
   return {
     async prepare(req, call) {
       const mounts = await named(req.snapshotter).prepare(call, req.key, req.parent, req.labels);
-      announce(events, call.namespace, topics.snapshotPrepare, SnapshotPrepare, req);
       return { mounts: mountsToProto(mounts) };
     },
     // A view changes nothing that others could wait for: containerd announces none either.
@@ -37,12 +30,10 @@ export function snapshotsService({
     },
     async commit(req, call) {
       await named(req.snapshotter).commit(call, req.name, req.key, req.labels);
-      announce(events, call.namespace, topics.snapshotCommit, SnapshotCommit, req);
       return {};
     },
     async remove(req, call) {
       await named(req.snapshotter).remove(call, req.key);
-      announce(events, call.namespace, topics.snapshotRemove, SnapshotRemove, req);
       return {};
     },
     stat: (req, call) => ({ info: snapshotToProto(named(req.snapshotter).stat(call, req.key)) }),

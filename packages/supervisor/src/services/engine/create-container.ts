@@ -12,14 +12,11 @@ import {
 } from "@berth/base";
 import { filesOf, isSignal, logLabels, logLimits, makeSpec, stringifyExact } from "@berth/engine";
 import type { ResolvedImage } from "@berth/images";
-import { packAny, topics, typeUrls } from "@berth/proto";
+import { packAny, typeUrls } from "@berth/proto";
 import type { CreateContainerRequest } from "@berth/proto/berth/v1";
-import { ContainerCreate, SnapshotPrepare } from "@berth/proto/containerd/events";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { Call } from "@berth/rpc";
 import { type AnyValue, readLinkInSnapshot } from "@berth/store";
-import { announce } from "../announce.ts";
-import { anyFromRecord } from "../convert-common.ts";
 import { autoRemoveLabel } from "./auto-remove.ts";
 import { type EngineNeeds, readRootFile } from "./needs.ts";
 
@@ -54,7 +51,7 @@ async function make(
   call: Call,
   signal: AbortSignal,
 ): Promise<{ id: string; warnings: string[] }> {
-  const { store, images, runtime } = needs;
+  const { store, images } = needs;
   const { id, labels } = req;
   const defaults = defaultsOf(needs, call.namespace);
   const runtimeName = req.runtime || defaults.runtime;
@@ -91,10 +88,10 @@ async function make(
   const { StopSignal } = image.config.config;
   const knowsSignal = StopSignal === "" || isSignal(StopSignal);
   signal.throwIfAborted();
-  const record = store.transaction(() => {
+  store.transaction(() => {
     staged.commit();
     if (req.startFollows) store.unfinished.set(call, id, "run");
-    return store.containers.create(call, {
+    store.containers.create(call, {
       id,
       labels: {
         ...(StopSignal === "" || !knowsSignal ? {} : { [stopSignalLabel]: StopSignal }),
@@ -109,16 +106,6 @@ async function make(
       extensions: {},
       sandbox: "",
     });
-  });
-  announce(runtime.events, call.namespace, topics.snapshotPrepare, SnapshotPrepare, {
-    key: id,
-    parent: chainId,
-    snapshotter,
-  });
-  announce(runtime.events, call.namespace, topics.containerCreate, ContainerCreate, {
-    id,
-    image: record.image,
-    runtime: { name: record.runtime.name, options: anyFromRecord(record.runtime.options) },
   });
   const warnings = knowsSignal
     ? []

@@ -1,12 +1,9 @@
-import { topics } from "@berth/proto";
 import { type ImportImageRequest, ImportImageRequest as Request } from "@berth/proto/berth/v1";
-import { ImageCreate, ImageUpdate } from "@berth/proto/containerd/services/images/v1";
 import type { Call } from "@berth/rpc";
-import { announce } from "../announce.ts";
 import type { EngineNeeds } from "./needs.ts";
 
 export async function importImage(
-  { images, runtime, defaults }: EngineNeeds,
+  { images, defaults }: EngineNeeds,
   requests: AsyncIterable<ImportImageRequest>,
   call: Call,
 ): Promise<{ images: { name: string; digest: string }[] }> {
@@ -22,9 +19,5 @@ export async function importImage(
     snapshotter: head.snapshotter || defaults.snapshotter,
     signal: call.signal,
   });
-  for (const { name, labels, isNew } of records) {
-    const [topic, type] = isNew ? [topics.imageCreate, ImageCreate] : [topics.imageUpdate, ImageUpdate];
-    announce(runtime.events, call.namespace, topic, type, { name, labels });
-  }
   return { images: records.map((record) => ({ name: record.name, digest: record.target.digest })) };
 }

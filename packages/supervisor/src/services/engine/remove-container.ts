@@ -1,12 +1,9 @@
 import { failedPrecondition, isNotFound, kindOf } from "@berth/base";
 import { filesOf, logPlace, removeFiles, removeLog } from "@berth/engine";
-import { topics } from "@berth/proto";
 import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
-import { ContainerDelete, SnapshotRemove } from "@berth/proto/containerd/events";
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
 import type { ContainerRecord, Scope, Store } from "@berth/store";
-import { announce } from "../announce.ts";
 import { settledTasks } from "../settled-tasks.ts";
 import type { RemovalNeeds } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
@@ -52,10 +49,7 @@ export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: st
   await discardTask(needs, scope, id);
   removeFiles(filesOf(needs.files, namespace, id));
   await removeLog(logPlace(needs.logs, namespace, id));
-  const hadSnapshot = await forget(store, scope, record);
-  const { snapshotter, snapshotKey: key } = record;
-  announce(runtime.events, namespace, topics.containerDelete, ContainerDelete, { id });
-  if (hadSnapshot) announce(runtime.events, namespace, topics.snapshotRemove, SnapshotRemove, { key, snapshotter });
+  await forget(store, scope, record);
 }
 
 /** Until there is neither a task nor one that is being made. */
@@ -71,20 +65,20 @@ export async function discardTask({ runtime }: RemovalNeeds, { namespace }: Scop
   }
 }
 
-/** True where there was a snapshot as well. */
 async function forget(store: Store, scope: Scope, { id, snapshotter, snapshotKey: key }: ContainerRecord) {
   const drop = () =>
     store.transaction(() => {
       store.containers.delete(scope, id);
-      return key !== "" && isDropped(store, scope, snapshotter, key);
+      if (key !== "" && store.snapshotter(snapshotter).find(scope, key) !== null)
+        store.snapshotter(snapshotter).drop(scope, key);
     }, "frees");
   try {
-    return drop();
+    drop();
   } catch (error) {
     if (kindOf(error) !== "resource-exhausted" || key === "") throw error;
     // Not even the room that is kept back is there: what the container has written makes some.
     await store.snapshotter(snapshotter).clear(scope, key);
-    return drop();
+    drop();
   }
 }
 
@@ -95,14 +89,3 @@ function exceptNotFound(error: unknown): null {
 
 /** A shim that does not say is killed with what it keeps. */
 const whereUnknown = (): "unknown" => "unknown";
-
-/** False where there is no such snapshot. */
-function isDropped(store: Store, scope: Scope, snapshotter: string, key: string): boolean {
-  try {
-    store.snapshotter(snapshotter).drop(scope, key);
-    return true;
-  } catch (error) {
-    exceptNotFound(error);
-    return false;
-  }
-}
