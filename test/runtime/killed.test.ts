@@ -38,7 +38,7 @@ for (const [name, shim] of shims) {
         const status = await statusOf(task);
         if (status === null) {
           assert.equal(last.get(task.id), "deleting", `${task.id} is gone`);
-          await until(() => host.runtime.tasks.find(namespace, task.id) === null);
+          await until(() => host.runtime.tasks.known(namespace, task.id) === null);
           continue;
         }
         assert.ok(["created", "running", "stopped"].includes(status), `${task.id} is ${status}`);

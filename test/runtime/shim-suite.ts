@@ -28,7 +28,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       assert.equal(exit.pid, task.pid);
       await host.event(isExitOf("short"));
       assert.equal((await host.runtime.tasks.delete(host.namespace, "short")).status, 7);
-      assert.throws(() => host.runtime.tasks.get(host.namespace, "short"), isNotFound);
+      assert.equal(host.runtime.tasks.known(host.namespace, "short"), null);
       assert.equal(host.exits("short").length, 1);
       await host.assertNothingLeft();
     });
@@ -82,7 +82,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       await before.start("");
       await host.leave();
       await host.comeBack();
-      const task = host.runtime.tasks.get(host.namespace, "kept");
+      const task = await host.runtime.tasks.get(host.namespace, "kept");
       assert.equal(task.pid, before.pid);
       assert.equal((await task.state("")).status, "running");
       await task.kill("", 9, false);
@@ -102,7 +102,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       await host.leave();
       process.kill(pid, "SIGKILL");
       await host.comeBack();
-      const task = host.runtime.tasks.get(host.namespace, "away");
+      const task = await host.runtime.tasks.get(host.namespace, "away");
       assert.equal((await task.wait("", soon())).status, 137);
       await host.event(isExitOf("away"));
       assert.equal((await host.runtime.tasks.delete(host.namespace, "away")).status, 137);
@@ -136,7 +136,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       await host.leave();
       process.kill(parentOf(task.pid), "SIGKILL");
       await host.comeBack();
-      assert.throws(() => host.runtime.tasks.get(host.namespace, "lost"), isNotFound);
+      assert.equal(host.runtime.tasks.known(host.namespace, "lost"), null);
       await host.assertNothingLeft();
       assert.equal(host.exits("lost").length, 1);
     });
@@ -147,14 +147,14 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
         host.container(id, forever);
         await (await host.create(id)).start("");
       }
-      const stuck = host.runtime.tasks.get(host.namespace, "stuck");
+      const stuck = await host.runtime.tasks.get(host.namespace, "stuck");
       await stop(parentOf(stuck.pid));
       await assert.rejects(stuck.state(""), (error) => kindOf(error) === "deadline-exceeded");
       let killed = false;
       const killing = stuck.kill("", 9, false).then(() => {
         killed = true;
       });
-      const well = host.runtime.tasks.get(host.namespace, "well");
+      const well = await host.runtime.tasks.get(host.namespace, "well");
       assert.equal((await well.state("")).status, "running");
       assert.ok(!killed, "the other container answers before the stuck one is given up");
       await killing;
@@ -175,7 +175,7 @@ export function shimSuite(name: string, shim: string, skip: string | false): voi
       await host.leave();
       await stop(shimPid);
       await host.comeBack();
-      const task = host.runtime.tasks.get(host.namespace, "slow");
+      const task = await host.runtime.tasks.get(host.namespace, "slow");
       assert.equal(task.pid, before.pid);
       process.kill(shimPid, "SIGCONT");
       assert.equal((await task.state("")).status, "running");
@@ -197,14 +197,7 @@ async function stop(pid: number): Promise<void> {
 async function gone(host: Host, id: string): Promise<void> {
   await host.event(({ topic }) => topic === topics.taskDelete);
   // The name is free once the clean-up is over.
-  for (;;) {
-    try {
-      host.runtime.tasks.get(host.namespace, id);
-    } catch {
-      break;
-    }
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  while (host.runtime.tasks.known(host.namespace, id) !== null) await new Promise((resolve) => setImmediate(resolve));
   const { bundlesBelow } = await import("../support/leftovers.ts");
   while (bundlesBelow(host.state).length > 0) await new Promise((resolve) => setTimeout(resolve, 5));
 }

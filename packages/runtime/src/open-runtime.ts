@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { canceled, failedPrecondition, messageOf } from "@berth/base";
+import { canceled, failedPrecondition, messageOf, unavailable } from "@berth/base";
 import { createBackground } from "./background.ts";
 import { openLayout } from "./bundle.ts";
 import { CgroupClaims } from "./claim-cgroup.ts";
 import { abandonedDirectories, removeFifos } from "./client-fifos.ts";
 import type { Context } from "./context.ts";
 import { createTask } from "./create-task.ts";
+import { within } from "./deadline.ts";
 import { deleteTask } from "./delete-task.ts";
 import { createExchange } from "./exchange.ts";
 import { createExitLedger } from "./exit-ledger.ts";
@@ -17,7 +18,7 @@ import { findBundles, reconnectBundle } from "./reconnect.ts";
 import { recordHeard } from "./record-heard.ts";
 import { askShim } from "./shim-command.ts";
 import { dialShim } from "./shim-connection.ts";
-import { taskExists } from "./shim-error.ts";
+import { noTask, taskExists } from "./shim-error.ts";
 import { sweep } from "./sweep.ts";
 import { TaskRegistry } from "./task-registry.ts";
 import type { Runtime, TaskManager } from "./types.ts";
@@ -126,6 +127,13 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     if (stop.signal.aborted) throw failedPrecondition("the runtime is closed");
   };
 
+  const reconnected = async (namespace: string, id: string): Promise<void> => {
+    if (!undecided.has(namespace, id)) return;
+    await within(settled(namespace, id), context.timeouts.reconnect, "the reconnection").catch((cause: unknown) => {
+      throw unavailable(`container ${JSON.stringify(id)} is still being reconnected to: try again`, { cause });
+    });
+  };
+
   const creations = new Map<string, { readonly promise: Promise<unknown>; readonly taken: AbortController }>();
   const tasks: TaskManager = {
     async create(namespace, request, signal) {
@@ -147,8 +155,16 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
       await Promise.allSettled([creation.promise]);
       return true;
     },
-    find: (namespace, id) => registry.find(namespace, id),
-    get: (namespace, id) => registry.get(namespace, id),
+    async find(namespace, id) {
+      await reconnected(namespace, id);
+      return registry.find(namespace, id);
+    },
+    async get(namespace, id) {
+      const task = await tasks.find(namespace, id);
+      if (task === null) throw noTask(id);
+      return task;
+    },
+    known: (namespace, id) => registry.find(namespace, id),
     async list(namespace) {
       await Promise.race([undecided.allSettled(namespace), patience.promise]);
       return { tasks: registry.list(namespace), undecided: undecided.ids(namespace) };

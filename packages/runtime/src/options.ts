@@ -21,6 +21,8 @@ export interface Timeouts {
   readonly shutdown: number;
   /** Dialing a shim that was found on disk, with its first answer. */
   readonly load: number;
+  /** A call that waits for the reconnection to its container's shim. */
+  readonly reconnect: number;
   /** The shim's `delete` command. */
   readonly cleanup: number;
   /** How long an exec of a client of ours that has ended, or was not started, is left to whoever may ask for it. */
@@ -37,6 +39,7 @@ export const defaultTimeouts: Timeouts = {
   delete: 20_000,
   shutdown: 3_000,
   load: 5_000,
+  reconnect: 10_000,
   cleanup: 10_000,
   leftExec: 30_000,
   exitGrace: 1_000,

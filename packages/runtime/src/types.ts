@@ -109,9 +109,15 @@ export interface TaskManager {
   create(namespace: string, options: CreateTask, signal?: AbortSignal): Promise<Task>;
   /** Takes back a create that is under way, and resolves once nothing is left of it. False where there is none. */
   abandon(namespace: string, id: string): Promise<boolean>;
-  /** null where the container has no task; `get` throws not-found. */
-  find(namespace: string, id: string): Task | null;
-  get(namespace: string, id: string): Task;
+  /**
+   * Waits, after a restart, until the container's shim has been tried; unavailable after 10 s. null where the container
+   * has no task.
+   */
+  find(namespace: string, id: string): Promise<Task | null>;
+  /** The same; not-found where it has none. */
+  get(namespace: string, id: string): Promise<Task>;
+  /** What is known at this moment; null also where nothing is known yet. */
+  known(namespace: string, id: string): Task | null;
   /**
    * Waits for what is undecided after a restart, at most until the deadline (Timeouts.load, from the start of the
    * reconnection) for shims that do not answer; what is undecided then is named.

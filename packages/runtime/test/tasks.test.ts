@@ -87,7 +87,7 @@ describe("create", () => {
     await filesAreGone();
     assert.deepEqual(bundlesOf(host), []);
     assert.deepEqual(host.commands("web"), ["start"]);
-    assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
+    assert.equal(runtime.tasks.known(NS, "web"), null);
   });
 
   it("lays a checkpoint out in a directory that is the task's, and goes with a create that fails and with the start", async () => {
@@ -152,7 +152,7 @@ describe("create", () => {
       // One that says no may want another form of input.
       const starts = what === "ends before its reply" ? ["start", "start"] : ["start"];
       assert.deepEqual(host.commands("bad"), [...starts, "delete"]);
-      assert.throws(() => runtime.tasks.get(NS, "bad"), isNotFound);
+      assert.equal(runtime.tasks.known(NS, "bad"), null);
     });
 
   it("kills what a launch without a reply has left", async () => {
@@ -184,7 +184,7 @@ describe("create", () => {
     const failing = create(runtime, "stuck");
     await host.container("well");
     await create(runtime, "well");
-    assert.throws(() => runtime.tasks.get(NS, "stuck"), isNotFound);
+    assert.equal(runtime.tasks.known(NS, "stuck"), null);
     await assert.rejects(failing, (error) => kindOf(error) === "deadline-exceeded");
     assert.deepEqual(host.commands("stuck"), ["start", "delete"]);
     assert.deepEqual(bundlesOf(host), ["well", "well"]);
@@ -316,7 +316,7 @@ describe("a task", () => {
     const oom = packAny(TaskOOM, { containerId: "web" });
     for (let times = 0; times < 2; times++)
       runtime.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskOom, event: oom });
-    assert.equal(runtime.tasks.get(NS, "web").ranOutOfMemory, true);
+    assert.equal((await runtime.tasks.get(NS, "web")).ranOutOfMemory, true);
     shim.exit(137);
     await runtime.tasks.delete(NS, "web");
     assert.deepEqual(host.exits.get("web"), { pid: shim.pid, status: 137, at: shim.exitedAt, outOfMemory: true });
@@ -474,7 +474,7 @@ describe("a task", () => {
     const task = await create(runtime, "web");
     await task.start("");
     await assert.rejects(runtime.tasks.delete(NS, "web"), /running/);
-    assert.equal(runtime.tasks.get(NS, "web"), task);
+    assert.equal(runtime.tasks.known(NS, "web"), task);
   });
 });
 
@@ -486,14 +486,32 @@ describe("reconnect", () => {
     await create(first, "web");
     await first.close();
     const runtime = await host.open();
-    assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
-    const settled = runtime.settled(NS, "web").then(() => runtime.tasks.get(NS, "web"));
+    assert.equal(runtime.tasks.known(NS, "web"), null);
+    const found = runtime.tasks.get(NS, "web");
     await runtime.reconnect();
-    assert.equal((await (await settled).state("")).status, "created");
+    assert.equal((await (await found).state("")).status, "created");
     shim.exit(1);
     assert.equal((await runtime.tasks.delete(NS, "web")).status, 1);
     await filesAreGone();
     assert.deepEqual(bundlesOf(host), []);
+  });
+
+  it("is waited for by a call for its container, and for a time only", async () => {
+    await using host = await openFakeHost();
+    const before = await host.open();
+    await host.container("web");
+    await create(before, "web");
+    await before.close();
+    const runtime = await host.open({ timeouts: { reconnect: 20 } });
+    await assert.rejects(runtime.tasks.get(NS, "web"), (error: Error) => {
+      assert.equal(kindOf(error), "unavailable");
+      assert.equal(error.message, 'container "web" is still being reconnected to: try again');
+      return true;
+    });
+    assert.equal(runtime.tasks.known(NS, "web"), null);
+    assert.equal(await runtime.tasks.find(NS, "other"), null, "of which there is nothing to wait for");
+    await runtime.reconnect();
+    assert.equal((await runtime.tasks.get(NS, "web")).id, "web");
   });
 
   it("lets a task go whose delete went on in the shim after whoever had asked for it was gone", async () => {
@@ -506,13 +524,13 @@ describe("reconnect", () => {
     const runtime = await host.open({ timeouts: { exitGrace: 60_000 } });
     const heard = listen(runtime);
     await runtime.reconnect();
-    const task = runtime.tasks.get(NS, "web");
+    const task = await runtime.tasks.get(NS, "web");
     assert.equal((await task.state("")).status, "stopped");
     // Only now it is the shim's turn.
     shim.status = "deleted";
     await assert.rejects(task.state(""), isNotFound);
     while (bundlesOf(host).length > 0) await filesAreGone();
-    assert.equal(runtime.tasks.find(NS, "web"), null);
+    assert.equal(runtime.tasks.known(NS, "web"), null);
     assert.equal(host.exits.get("web")?.status, 7);
     assert.deepEqual(
       heard.exits().map(({ exitStatus }) => exitStatus),
@@ -566,12 +584,12 @@ describe("reconnect", () => {
     const runtime = await host.open({ timeouts: { load: 300 } });
     const all = runtime.reconnect();
     await runtime.settled(NS, "well");
-    assert.equal((await runtime.tasks.get(NS, "well").state("")).status, "created");
-    assert.throws(() => runtime.tasks.get(NS, "stuck"), isNotFound);
+    assert.equal((await (await runtime.tasks.get(NS, "well")).state("")).status, "created");
+    assert.equal(runtime.tasks.known(NS, "stuck"), null);
     await runtime.settled(NS, "stuck");
     await all;
     stuck.hangs.clear();
-    assert.equal(await statusAtLast(runtime.tasks.get(NS, "stuck")), "created");
+    assert.equal(await statusAtLast(await runtime.tasks.get(NS, "stuck")), "created");
     assert.deepEqual(host.commands("stuck"), ["start"], "a slow shim is no dead shim");
   });
 
@@ -599,10 +617,13 @@ describe("reconnect", () => {
     await all;
     assert.equal((await runtime.tasks.list(NS)).tasks.length, 2);
     // It has left its first question unanswered: nobody waits for the whole time (a minute) again.
-    await assert.rejects(runtime.tasks.get(NS, "stuck").state(""), (error) => kindOf(error) === "deadline-exceeded");
+    await assert.rejects(
+      (await runtime.tasks.get(NS, "stuck")).state(""),
+      (error) => kindOf(error) === "deadline-exceeded",
+    );
     stuck.hangs.clear();
     stuck.drop();
-    assert.equal(await statusAtLast(runtime.tasks.get(NS, "stuck")), "created");
+    assert.equal(await statusAtLast(await runtime.tasks.get(NS, "stuck")), "created");
   });
 
   it("keeps an exit that a shim tells before its container is known again", async () => {
@@ -617,7 +638,7 @@ describe("reconnect", () => {
     const event = packAny(TaskExit, { ...fields, exitedAt: toTimestamp(shim.exitedAt) });
     second.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskExit, event });
     await second.reconnect();
-    const { bundle } = second.tasks.get(NS, "web");
+    const { bundle } = await second.tasks.get(NS, "web");
     assert.equal(JSON.parse(readFileSync(join(bundle, "berth.json"), "utf8")).exit.status, 7);
   });
 
@@ -638,7 +659,7 @@ describe("reconnect", () => {
       [137],
     );
     assert.deepEqual(bundlesOf(host), []);
-    assert.throws(() => runtime.tasks.get(NS, "web"), isNotFound);
+    assert.equal(runtime.tasks.known(NS, "web"), null);
   });
 
   it("dials nobody after a reboot", async () => {
@@ -730,7 +751,7 @@ describe("reconnect", () => {
       damage(bundle);
       const runtime = await host.open();
       await runtime.reconnect();
-      assert.equal((await runtime.tasks.get(NS, "web").state("")).status, "created");
+      assert.equal((await (await runtime.tasks.get(NS, "web")).state("")).status, "created");
       assert.deepEqual(host.commands("web"), ["start"]);
       assert.equal(JSON.parse(readFileSync(join(bundle, "berth.json"), "utf8")).phase, "created");
     });
@@ -771,7 +792,7 @@ describe("reconnect", () => {
     rmSync(path, { recursive: true });
     renameSync(`${path}.kept`, path);
     await all;
-    assert.equal((await runtime.tasks.get(NS, "web").state("")).status, "created");
+    assert.equal((await (await runtime.tasks.get(NS, "web")).state("")).status, "created");
   });
 
   it("takes over a bundle of containerd's, and removes an empty one and what is left of others", async () => {
@@ -788,7 +809,7 @@ describe("reconnect", () => {
     mkdirSync(join(host.directory, "root/io.containerd.runtime.v2.task", NS, "stale"), { recursive: true });
     const runtime = await host.open();
     await runtime.reconnect();
-    assert.equal((await runtime.tasks.get(NS, "theirs").state("")).status, "running");
+    assert.equal((await (await runtime.tasks.get(NS, "theirs")).state("")).status, "running");
     assert.deepEqual(bundlesOf(host), ["theirs"]);
     assert.equal(host.exits.get("stale")?.status, 255, "it had a task when the machine went down");
   });

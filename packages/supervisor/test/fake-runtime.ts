@@ -14,7 +14,7 @@ export interface FakeTask extends Task {
 
 export interface FakeRuntime extends Runtime {
   task(namespace: string, id: string): FakeTask;
-  /** Calls wait for it in `settled`. */
+  /** Calls wait for it. */
   reconnected: Promise<void>;
   /** Containers of which nothing is known yet. */
   readonly undecided: { namespace: string; id: string }[];
@@ -30,7 +30,7 @@ export function fakeRuntime(): FakeRuntime {
     if (task === undefined) throw notFound("task", id);
     return task;
   };
-  return {
+  const runtime: FakeRuntime = {
     events,
     reconnected: Promise.resolve(),
     task: get,
@@ -46,8 +46,15 @@ export function fakeRuntime(): FakeRuntime {
       async abandon() {
         return false;
       },
-      find: (namespace, id) => all.get(`${namespace}/${id}`) ?? null,
-      get,
+      async find(namespace, id) {
+        await runtime.reconnected;
+        return runtime.tasks.known(namespace, id);
+      },
+      async get(namespace, id) {
+        await runtime.reconnected;
+        return get(namespace, id);
+      },
+      known: (namespace, id) => all.get(`${namespace}/${id}`) ?? null,
       list: async (namespace) => ({
         tasks: [...all.values()].filter((task) => task.namespace === namespace),
         undecided: undecided.filter((one) => one.namespace === namespace).map(({ id }) => id),
@@ -74,6 +81,7 @@ export function fakeRuntime(): FakeRuntime {
     async close() {},
     async [Symbol.asyncDispose]() {},
   };
+  return runtime;
 }
 
 function fakeTask(namespace: string, id: string, pid: number, stdout: string, stderr: string): FakeTask {

@@ -20,7 +20,6 @@ import { keepCheckpoint, layOutCheckpoint, scratchDirectory } from "./checkpoint
 import { mountsFromProto } from "./convert-common.ts";
 import { descriptorToProto } from "./convert-descriptor.ts";
 import { processToProto } from "./convert-process.ts";
-import { settledTasks } from "./settled-tasks.ts";
 
 export interface TasksNeeds {
   readonly runtime: Runtime;
@@ -42,12 +41,11 @@ const exitToProto = (exit: Exit) => ({
 
 export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
   const { runtime, containers, clock, unfinished, lives } = needs;
-  const settled = settledTasks(runtime);
 
   /** The container's task; not-found names the container where that is what is missing. */
   const find = async (call: Call, id: string): Promise<Task> => {
     containers.get(call, id);
-    return await settled.find(call, id);
+    return await runtime.tasks.get(call.namespace, id);
   };
 
   /** Durable before the caller hears of a start, so that no later one undoes it. */
@@ -60,8 +58,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
     async create(req, call) {
       const record = containers.get(call, req.containerId);
       const { id } = record;
-      await settled.settle(call.namespace, id);
-      if (runtime.tasks.find(call.namespace, id) !== null) throw taskExists(id);
+      if ((await runtime.tasks.find(call.namespace, id)) !== null) throw taskExists(id);
       // A directory of the caller's own comes before content, as in containerd.
       const ownImage = req.options === null ? "" : (unpackAny(Options, req.options)?.criuImagePath ?? "");
       const { checkpoint } = req;
@@ -89,7 +86,7 @@ export function tasksService(needs: TasksNeeds): ServiceImpl<typeof Tasks> {
       const name = { namespace: call.namespace, id: req.containerId };
       return await lives.start(name, async () => {
         // It may have been undone before it was our turn.
-        runtime.tasks.get(call.namespace, req.containerId);
+        await runtime.tasks.get(call.namespace, req.containerId);
         try {
           return { pid: await task.start("") };
         } finally {

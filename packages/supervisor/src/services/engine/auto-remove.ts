@@ -61,13 +61,13 @@ export function removeWhenEnded(needs: RemovalNeeds, log: Log): AutoRemoval {
     sweep() {
       for (const { name: namespace } of store.namespaces.list())
         for (const { id } of store.containers.list({ namespace, lease: "" }, [labelled])) {
-          const task = runtime.tasks.find(namespace, id);
+          const task = runtime.tasks.known(namespace, id);
           const hasEnded = task === null ? store.exits.get({ namespace, lease: "" }, id) !== null : task.hasEnded;
           if (hasEnded) begin(namespace, id);
           else if (task === null) {
             const timer = setTimeout(() => {
               timers.delete(timer);
-              if (runtime.tasks.find(namespace, id) === null) begin(namespace, id);
+              if (runtime.tasks.known(namespace, id) === null) begin(namespace, id);
             }, ABANDONED_MS).unref();
             timers.add(timer);
           }

@@ -15,7 +15,7 @@ export interface ContainerState extends Pick<ProcessState, "status" | "pid" | "e
 export async function stateOf(needs: EngineNeeds, id: string, call: Call): Promise<ContainerState | null> {
   const { runtime } = needs;
   const isSettled = await runtime.isSettled(call.namespace, id);
-  const task = runtime.tasks.find(call.namespace, id);
+  const task = runtime.tasks.known(call.namespace, id);
   const unknown = {
     status: "unknown",
     pid: task?.pid ?? 0,

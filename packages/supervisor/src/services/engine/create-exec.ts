@@ -3,7 +3,6 @@ import { makeExec, stringifyExact } from "@berth/engine";
 import { typeUrls } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
-import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
 import { randomId } from "./create-container.ts";
 import { type EngineNeeds, readRootFile, specOf } from "./needs.ts";
@@ -15,8 +14,7 @@ export async function createExec(
 ): Promise<{ execId: string }> {
   const record = store.containers.get(call, req.id);
   const execId = req.execId === "" ? randomId() : checkId("exec", req.execId);
-  await settledTasks(runtime).settle(call.namespace, req.id);
-  const task = runtime.tasks.find(call.namespace, req.id);
+  const task = await runtime.tasks.find(call.namespace, req.id);
   const isNotRunning = (cause?: unknown) =>
     failedPrecondition(`container ${JSON.stringify(req.id)} is not running: start it first`, { cause });
   if (task === null) throw isNotRunning();

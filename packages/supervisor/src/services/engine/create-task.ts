@@ -3,7 +3,6 @@ import { filesOf, logLimits, logPlace, prepareLog, provideFiles } from "@berth/e
 import type { CreateTaskRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import { taskExists } from "@berth/runtime";
-import { settledTasks } from "../settled-tasks.ts";
 import { clientDirectory } from "./client-directory.ts";
 import type { EngineNeeds } from "./needs.ts";
 import { explainChroot } from "./root-mount-point.ts";
@@ -34,7 +33,7 @@ async function make(
   const record = store.containers.get(call, req.id);
   if (req.log && (req.stdout !== "" || req.stderr !== ""))
     throw invalidArgument("a task has either a log or a stdout and stderr of the caller's, not both");
-  await settledTasks(runtime).settle(call.namespace, req.id);
+  if ((await runtime.tasks.find(call.namespace, req.id)) !== null) throw taskExists(req.id);
   const log = req.log
     ? await prepareLog(logPlace(needs.logs, call.namespace, req.id), logLimits(record.labels), {
         shim: needs.resolveShim(record.runtime.name),

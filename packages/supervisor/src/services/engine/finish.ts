@@ -60,7 +60,7 @@ async function finish(needs: EngineNeeds, { namespace, id, step }: Unfinished, l
 
 /** Whoever has answered, or not, a start that came to the runtime: the container has run. */
 async function wasStarted({ runtime }: EngineNeeds, namespace: string, id: string): Promise<boolean> {
-  const task = runtime.tasks.find(namespace, id);
+  const task = runtime.tasks.known(namespace, id);
   if (task === null) return false;
   if (task.hasEnded) return true;
   try {

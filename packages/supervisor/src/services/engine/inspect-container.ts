@@ -11,7 +11,7 @@ import { type EngineNeeds, specOf } from "./needs.ts";
 export async function inspectContainer(needs: EngineNeeds, id: string, call: Call): Promise<Uint8Array> {
   const record = needs.store.containers.get(call, id);
   const state = await stateOf(needs, id, call);
-  const task = needs.runtime.tasks.find(call.namespace, id);
+  const task = needs.runtime.tasks.known(call.namespace, id);
   const value = {
     id: record.id,
     namespace: call.namespace,

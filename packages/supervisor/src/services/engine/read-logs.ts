@@ -6,7 +6,6 @@ import type { Init } from "@berth/proto";
 import { LogStream, type ReadLogsRequest, type ReadLogsResponse } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
-import { settledTasks } from "../settled-tasks.ts";
 import type { EngineNeeds } from "./needs.ts";
 
 const streams = {
@@ -23,13 +22,11 @@ export async function* readLogs(
 ): AsyncGenerator<Init<ReadLogsResponse>> {
   needs.store.containers.get(call, req.id);
   const after = req.after === "" ? null : parsePosition(req.after);
-  await settledTasks(needs.runtime).settle(call.namespace, req.id);
+  const task = await needs.runtime.tasks.find(call.namespace, req.id);
   const place = logPlace(needs.logs, call.namespace, req.id);
   if ((await pathOfLog(place)) === null)
     throw failedPrecondition(`container ${JSON.stringify(req.id)} has no log: only detached containers have one`);
-  using changes = req.follow
-    ? watchLog(await watchable(place), needs.runtime.tasks.find(call.namespace, req.id), call.signal)
-    : null;
+  using changes = req.follow ? watchLog(await watchable(place), task, call.signal) : null;
   const chunks = readLog(place, { after, tail: req.tail, ...(changes !== null && { follow: changes }) });
   for await (const { stream, data, position } of chunks) {
     yield { stream: streams[stream], data, position };

@@ -4,7 +4,6 @@ import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
 import type { ContainerRecord, Scope, Store } from "@berth/store";
-import { settledTasks } from "../settled-tasks.ts";
 import type { RemovalNeeds } from "./needs.ts";
 import { killTask } from "./stop-container.ts";
 
@@ -17,8 +16,8 @@ export async function removeContainer(needs: RemovalNeeds, req: RemoveContainerR
   await lives.remove({ namespace, id }, force, async (abortedMaking) => {
     if (abortedMaking && store.containers.find(scope, id) === null) return;
     store.containers.get(scope, id);
-    await settledTasks(runtime).settle(namespace, id);
-    if (!force) await refuseLive(runtime.tasks.find(namespace, id));
+    const task = await runtime.tasks.find(namespace, id);
+    if (!force) await refuseLive(task);
     try {
       await discardContainer(needs, scope, id);
     } catch (error) {
@@ -45,7 +44,7 @@ export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: st
   const { store, runtime } = needs;
   const { namespace } = scope;
   const record = store.containers.get(scope, id);
-  if (runtime.tasks.find(namespace, id) !== null) store.unfinished.set(scope, id, "remove");
+  if (runtime.tasks.known(namespace, id) !== null) store.unfinished.set(scope, id, "remove");
   await discardTask(needs, scope, id);
   removeFiles(filesOf(needs.files, namespace, id));
   await removeLog(logPlace(needs.logs, namespace, id));
@@ -56,7 +55,7 @@ export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: st
 export async function discardTask({ runtime }: RemovalNeeds, { namespace }: Scope, id: string): Promise<void> {
   for (;;) {
     const wasMaking = await runtime.tasks.abandon(namespace, id);
-    const task = runtime.tasks.find(namespace, id);
+    const task = runtime.tasks.known(namespace, id);
     if (task === null && !wasMaking) return;
     if (task === null) continue;
     const status = task.hasEnded ? "stopped" : await task.state("").then((state) => state.status, whereUnknown);

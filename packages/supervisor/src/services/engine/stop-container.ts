@@ -5,7 +5,6 @@ import { toTimestamp } from "@berth/proto";
 import type { StopContainerRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import type { Exit, Task } from "@berth/runtime";
-import { settledTasks } from "../settled-tasks.ts";
 import { stopSignalLabel } from "./create-container.ts";
 import type { EngineNeeds } from "./needs.ts";
 
@@ -14,8 +13,7 @@ const SIGKILL = constants.signals.SIGKILL;
 
 export async function stopContainer({ store, runtime }: EngineNeeds, req: StopContainerRequest, call: Call) {
   const record = store.containers.get(call, req.id);
-  await settledTasks(runtime).settle(call.namespace, req.id);
-  const task = runtime.tasks.find(call.namespace, req.id);
+  const task = await runtime.tasks.find(call.namespace, req.id);
   if (task === null) throw failedPrecondition(`container ${JSON.stringify(req.id)} is not running`);
   // What an image says of it may be nonsense, and is then as if it said nothing (as with Docker).
   const own = record.labels[stopSignalLabel] ?? "";

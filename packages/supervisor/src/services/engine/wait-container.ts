@@ -4,13 +4,11 @@ import type { WaitContainerRequest } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
 import { wasKilledForMemory } from "@berth/runtime";
 import { timestampOf } from "../convert-common.ts";
-import { settledTasks } from "../settled-tasks.ts";
 import type { EngineNeeds } from "./needs.ts";
 
 export async function waitContainer({ store, runtime }: EngineNeeds, { id }: WaitContainerRequest, call: Call) {
   store.containers.get(call, id);
-  await settledTasks(runtime).settle(call.namespace, id);
-  const task = runtime.tasks.find(call.namespace, id);
+  const task = await runtime.tasks.find(call.namespace, id);
   if (task !== null) {
     const exit = await task.wait("", call.signal).catch((error: unknown) => {
       // It was deleted meanwhile.
