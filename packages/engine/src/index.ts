@@ -1,4 +1,18 @@
+export { type AutoRemoval, autoRemoveLabel, removeWhenEnded } from "./containers/auto-remove.ts";
+export type { ContainerState } from "./containers/container-state.ts";
+export { createContainer } from "./containers/create-container.ts";
+export { createExec } from "./containers/create-exec.ts";
+export { createTask } from "./containers/create-task.ts";
+export { type EngineDeps, filesBelow, logsBelow, type RemovalDeps } from "./containers/deps.ts";
+export { finishSteps, untilStarted } from "./containers/finish.ts";
+export { type ContainerDetails, inspectContainer } from "./containers/inspect-container.ts";
+export { type ContainerSummary, listContainers } from "./containers/list-containers.ts";
+export { type ReadContainerLog, readContainerLog } from "./containers/read-container-log.ts";
+export { removeContainer } from "./containers/remove-container.ts";
+export { type StopContainer, stopContainer } from "./containers/stop-container.ts";
+export { waitContainer } from "./containers/wait-container.ts";
 export { fileMounts, filesOf, provideFiles, removeFiles } from "./files/container-files.ts";
+export { type CheckProgress, checkImages } from "./images/check-images.ts";
 export { createLives, type Lives, type Name } from "./lives.ts";
 export { drainCommandOf } from "./logs/drain-command.ts";
 export { logLabels, logLimits } from "./logs/log-limits.ts";
@@ -12,4 +26,13 @@ export { makeExec } from "./spec/make-exec.ts";
 export { makeSpec } from "./spec/make-spec.ts";
 export type { OciMount, OciSpec } from "./spec/oci.ts";
 export { isSignal, parseSignal } from "./spec/signals.ts";
-export type { ContainerOptions, ExecOptions, UserMount } from "./types.ts";
+export type {
+  Caller,
+  ContainerOptions,
+  ExecOptions,
+  NewContainer,
+  NewExec,
+  NewTask,
+  Stdio,
+  UserMount,
+} from "./types.ts";

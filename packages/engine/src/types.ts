@@ -1,4 +1,12 @@
-// What is asked for when a container or one more process of it is made.
+// Who asks, and what for.
+import type { Log } from "@berth/base";
+import type { AnyValue, Scope } from "@berth/store";
+
+/** In which namespace, with which lease, and until when. */
+export interface Caller extends Scope {
+  readonly signal: AbortSignal;
+  readonly log: Log;
+}
 
 /** A mount in a container. `type` empty: a bind. */
 export interface UserMount {
@@ -38,6 +46,48 @@ export interface ContainerOptions {
   readonly network: string;
   /** NAME=SOFT:HARD */
   readonly ulimits: readonly string[];
+}
+
+/** A container that is to be made. */
+export interface NewContainer extends ContainerOptions {
+  /** Empty: one is chosen. */
+  readonly id: string;
+  readonly image: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** max-size and max-file of its log. */
+  readonly logOptions: Readonly<Record<string, string>>;
+  /** Empty for the namespace's default, or the supervisor's. */
+  readonly runtime: string;
+  readonly runtimeOptions: AnyValue | null;
+  /** The same. */
+  readonly snapshotter: string;
+  /** It is removed when it has ended. */
+  readonly autoRemove: boolean;
+  /** The caller is going to start it: where that does not come, it is undone. */
+  readonly startFollows: boolean;
+}
+
+/** Paths of FIFOs or files; empty for none. */
+export interface Stdio {
+  readonly stdin: string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A task that is to be made of a container. */
+export interface NewTask extends Stdio {
+  readonly id: string;
+  readonly terminal: boolean;
+  /** Its output goes to the container's log, and not to the caller's stdout and stderr. */
+  readonly log: boolean;
+  readonly startFollows: boolean;
+}
+
+/** One more process that is to be made in a container. */
+export interface NewExec extends ExecOptions, Stdio {
+  readonly id: string;
+  /** Empty: one is chosen. */
+  readonly execId: string;
 }
 
 /** One more process. What was not asked for is as it is for the container's first. */

@@ -11,7 +11,7 @@ const CONTAINERS = 4_096;
 const EXITS = 1_024;
 
 export interface ExitLedger {
-  /** Notes an exit. False for one that was noted before. */
+  /** Notes an exit that others have told. False for one that was noted before. */
   note(namespace: string, container: string, process: string, exit: Exit): boolean;
   /** Notes the exit in an event; false for a repeated one, which nobody should get. */
   admit(envelope: Envelope): boolean;
@@ -29,8 +29,15 @@ interface Heard {
   ranOutOfMemory: boolean;
 }
 
-/** `onNews` is called once for each exit, with its process, and for a container's first kill for lack of memory. */
-export function createExitLedger(onNews: (namespace: string, container: string, process: string) => void): ExitLedger {
+/** What it calls, before anybody gets the event. */
+export interface LedgerNews {
+  /** Once for each exit that is told. */
+  exited(namespace: string, container: string, process: string): void;
+  /** At a container's first kill for lack of memory. */
+  ranOutOfMemory(namespace: string, container: string): void;
+}
+
+export function createExitLedger(news: LedgerNews): ExitLedger {
   const containers = new Map<string, Heard>();
   const nameOf = (namespace: string, container: string) => `${namespace}/${container}`;
 
@@ -49,7 +56,6 @@ export function createExitLedger(onNews: (namespace: string, container: string, 
     const { exits } = entry(name);
     exits.set(key, exit);
     trim(exits, EXITS);
-    onNews(namespace, container, process);
     return true;
   };
   const noteKill = (envelope: Envelope) => {
@@ -58,7 +64,7 @@ export function createExitLedger(onNews: (namespace: string, container: string, 
     const heard = entry(nameOf(envelope.namespace, container));
     if (heard.ranOutOfMemory) return;
     heard.ranOutOfMemory = true;
-    onNews(envelope.namespace, container, container);
+    news.ranOutOfMemory(envelope.namespace, container);
   };
   return {
     note,
@@ -69,7 +75,9 @@ export function createExitLedger(onNews: (namespace: string, container: string, 
       // Not to be understood, but well formed on the outside: whoever listens may know more.
       if (event === null) return true;
       const process = event.id === "" ? event.containerId : event.id;
-      return note(envelope.namespace, event.containerId, process, toExit(event));
+      const isNew = note(envelope.namespace, event.containerId, process, toExit(event));
+      if (isNew) news.exited(envelope.namespace, event.containerId, process);
+      return isNew;
     },
     initExit(namespace, container, pid) {
       const exits = containers.get(nameOf(namespace, container))?.exits;

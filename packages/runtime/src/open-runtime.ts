@@ -21,7 +21,7 @@ import { dialShim } from "./shim-connection.ts";
 import { noTask, taskExists } from "./shim-error.ts";
 import { sweep } from "./sweep.ts";
 import { TaskRegistry } from "./task-registry.ts";
-import type { Runtime, TaskManager } from "./types.ts";
+import type { Runtime, TaskExited, TaskManager } from "./types.ts";
 import { undecidedAbout } from "./undecided.ts";
 
 /** Where the berth shim makes its socket, from its environment. */
@@ -53,11 +53,22 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   const { log, clock, helper } = options;
   const stop = new AbortController();
   const registry = new TaskRegistry();
-  const ledger = createExitLedger((namespace, id, process) => {
-    const task = registry.find(namespace, id);
-    if (task === null) return;
-    if (process === id) recordHeard({ ledger, log }, task);
-    else task.attendance.ended(process);
+  const listeners = new Set<(exited: TaskExited) => void>();
+  const ledger = createExitLedger({
+    exited(namespace, id, process) {
+      const task = registry.find(namespace, id);
+      if (task !== null && process === id) recordHeard({ ledger, log }, task);
+      else task?.attendance.ended(process);
+      const exited = { namespace, id, execId: process === id ? "" : process };
+      // Who listens to events hears of it first.
+      queueMicrotask(() => {
+        for (const listener of listeners) listener(exited);
+      });
+    },
+    ranOutOfMemory(namespace, id) {
+      const task = registry.find(namespace, id);
+      if (task !== null) recordHeard({ ledger, log }, task);
+    },
   });
   const layout = openLayout(options.state, options.root);
   const { grpcAddress, ttrpcAddress, publishBinary, daemonVersion } = options;
@@ -189,6 +200,10 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
   return {
     tasks,
     events: context.events,
+    onExit(listener) {
+      listeners.add(listener);
+      return { [Symbol.dispose]: () => void listeners.delete(listener) };
+    },
     info: (runtime, runtimeOptions) =>
       askShim(setting, context.resolveShim(runtime), runtimeOptions, context.timeouts.cleanup),
     reconnect: () => {

@@ -146,9 +146,19 @@ export interface Exchange {
   subscribe(filters: readonly string[], signal: AbortSignal): AsyncIterable<Envelope>;
 }
 
+/** A process of a container has ended. */
+export interface TaskExited {
+  readonly namespace: string;
+  readonly id: string;
+  /** Empty for init. */
+  readonly execId: string;
+}
+
 export interface Runtime extends AsyncDisposable {
   readonly tasks: TaskManager;
   readonly events: Exchange;
+  /** Tells each exit once, right after its event was published, however many there are. The listener must not throw. */
+  onExit(listener: (exited: TaskExited) => void): Disposable;
   /** Reconnects to the shims found on disk, several at a time; resolves when all were tried. */
   reconnect(): Promise<void>;
   /** Resolves once `reconnect` has decided about this container (at once where it is done or was not needed). */

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { kindOf, mountsBelow } from "@berth/base";
 import { runCommand } from "@berth/helper";
+import { packAny, topics, toTimestamp } from "@berth/proto";
+import { TaskExit, TaskOOM } from "@berth/proto/containerd/events";
 import { BootstrapResult } from "@berth/proto/containerd/runtime/bootstrap/v1";
 import { parseBootstrapReply, socketPath } from "../src/bootstrap-reply.ts";
 import { createExitLedger } from "../src/exit-ledger.ts";
@@ -12,6 +14,7 @@ import { createShimResolver, shimBinaryName } from "../src/index.ts";
 import { createLimit } from "../src/limit.ts";
 import { identify, isAlive, signalProcess } from "../src/process-identity.ts";
 import { lineSplitter } from "../src/shim-log.ts";
+import type { Envelope } from "../src/types.ts";
 
 describe("finding a shim", () => {
   for (const [name, binary] of [
@@ -76,18 +79,38 @@ describe("a shim's reply", () => {
 
 describe("the exits that were told", () => {
   const exit = (pid: number) => ({ pid, status: 1, at: 1n });
+  const told = (namespace: string, containerId: string, id: string, pid: number): Envelope => ({
+    timestamp: 1n,
+    namespace,
+    topic: topics.taskExit,
+    event: packAny(TaskExit, { containerId, id, pid, exitStatus: 1, exitedAt: toTimestamp(1n) }),
+  });
+  const killed: Envelope = {
+    timestamp: 1n,
+    namespace: "ns",
+    topic: topics.taskOom,
+    event: packAny(TaskOOM, { containerId: "c" }),
+  };
   it("are told once for each process, and to whoever keeps init's", () => {
     const news: string[] = [];
-    const ledger = createExitLedger((_namespace, container, process) => news.push(`${container}/${process}`));
-    assert.equal(ledger.note("ns", "c", "c", exit(1)), true);
-    assert.equal(ledger.note("ns", "c", "c", exit(1)), false);
-    assert.equal(ledger.note("ns", "c", "exec", exit(1)), true);
-    assert.equal(ledger.note("other", "c", "c", exit(1)), true);
-    assert.deepEqual(news, ["c/c", "c/exec", "c/c"]);
+    const ledger = createExitLedger({
+      exited: (_namespace, container, process) => news.push(`${container}/${process}`),
+      ranOutOfMemory: (_namespace, container) => news.push(`${container} ran out of memory`),
+    });
+    assert.equal(ledger.admit(told("ns", "c", "c", 1)), true);
+    assert.equal(ledger.admit(told("ns", "c", "c", 1)), false);
+    assert.equal(ledger.admit(told("ns", "c", "exec", 1)), true);
+    assert.equal(ledger.admit(told("other", "c", "c", 1)), true);
+    assert.equal(ledger.admit(killed), true);
+    assert.equal(ledger.admit(killed), true);
+    assert.deepEqual(news.splice(0), ["c/c", "c/exec", "c/c", "c ran out of memory"]);
     assert.equal(ledger.initExit("ns", "c", 0)?.pid, 1);
     assert.equal(ledger.initExit("ns", "c", 2), null);
     ledger.forget("ns", "c");
-    assert.equal(ledger.note("ns", "c", "c", exit(1)), true);
+    assert.equal(ledger.note("ns", "c", "c", exit(1)), true, "what others have told is no news");
+    assert.equal(ledger.note("ns", "c", "c", exit(1)), false);
+    assert.equal(ledger.admit(told("ns", "c", "c", 1)), false);
+    assert.deepEqual(news, []);
   });
 });
 

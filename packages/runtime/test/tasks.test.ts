@@ -548,6 +548,8 @@ describe("reconnect", () => {
     shim.exit(7);
     const second = await host.open();
     const heard = listen(second);
+    const ended: string[] = [];
+    using _ending = second.onExit(({ id, execId }) => ended.push(`${id}/${execId}`));
     await second.reconnect();
     await heard.until(topics.taskExit);
     const late = packAny(TaskExit, {
@@ -562,14 +564,17 @@ describe("reconnect", () => {
       heard.exits().map(({ exitStatus }) => exitStatus),
       [7],
     );
+    assert.deepEqual(ended.splice(0), ["web/"]);
     await second.close();
     const third = await host.open({ timeouts: { exitGrace: 0 } });
+    using _later = third.onExit(({ id, execId }) => ended.push(`${id}/${execId}`));
     const later = listen(third);
     await third.reconnect();
     third.events.publish(NS, topics.taskOom, packAny(TaskExit, {}));
     await later.until(topics.taskOom);
     await new Promise((resolve) => setTimeout(resolve, 5));
     assert.deepEqual(later.exits(), []);
+    assert.deepEqual(ended, []);
   });
 
   it("does not wait for a shim that does not answer, except for whoever asks for it", async () => {

@@ -67,6 +67,7 @@ export function fakeRuntime(): FakeRuntime {
         return { pid: task.pid, status: state.exitStatus, at: state.exitedAt ?? systemClock.now() };
       },
     },
+    onExit: () => ({ [Symbol.dispose]() {} }),
     async info(runtime, options) {
       return RuntimeInfo.create({ name: runtime, options });
     },

@@ -4,11 +4,10 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { notFound, silent, systemClock, unknownError } from "@berth/base";
-import { createLives } from "@berth/engine";
+import { createLives, type EngineDeps } from "@berth/engine";
 import type { Differ, Images, ResolvedImage } from "@berth/images";
 import { type Client, clientOf, memoryTransport } from "@berth/rpc";
 import { openStore, type Store } from "@berth/store";
-import type { EngineNeeds } from "../src/services/engine/needs.ts";
 import { publishChanges } from "../src/services/publish-changes.ts";
 import { registrations } from "../src/services/registrations.ts";
 import { type FakeRuntime, fakeRuntime } from "./fake-runtime.ts";
@@ -19,7 +18,7 @@ export const sha256 = (bytes: Uint8Array | string): string =>
   `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 
 export interface Harness extends AsyncDisposable {
-  readonly engine: EngineNeeds;
+  readonly engine: EngineDeps;
   readonly store: Store;
   readonly runtime: FakeRuntime;
   readonly root: string;
@@ -39,7 +38,7 @@ export async function startHarness(): Promise<Harness> {
   const stopping = new AbortController();
   const ownShim = join(root, "containerd-shim-berth-v2");
   await writeFile(ownShim, "");
-  const engine: EngineNeeds = {
+  const engine: EngineDeps = {
     store,
     runtime,
     images: oneImage(store),

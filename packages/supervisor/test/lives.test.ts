@@ -1,11 +1,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { alreadyExists, kindOf, silent } from "@berth/base";
-import { createLives, type Lives } from "@berth/engine";
+import { createLives, finishSteps, type Lives } from "@berth/engine";
 import { Engine } from "@berth/proto/berth/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Step } from "@berth/store";
-import { finishSteps } from "../src/services/engine/finish.ts";
 import { type Harness, namespace, scope, startHarness } from "./harness.ts";
 
 const name = { namespace, id: "x" };

@@ -1,5 +1,11 @@
 // The parts of the OCI runtime specification (config.md, config-linux.md) that specs are made from.
 
+/** The types under which containerd's clients and shims know their JSON. */
+export const ociTypes = {
+  spec: "types.containerd.io/opencontainers/runtime-spec/1/Spec",
+  process: "types.containerd.io/opencontainers/runtime-spec/1/Process",
+} as const;
+
 export interface OciUser {
   uid: number;
   gid: number;

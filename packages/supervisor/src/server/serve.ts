@@ -3,7 +3,16 @@ import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { type Log, systemClock } from "@berth/base";
-import { createLives, drainCommandOf } from "@berth/engine";
+import {
+  createLives,
+  drainCommandOf,
+  type EngineDeps,
+  filesBelow,
+  finishSteps,
+  logsBelow,
+  removeWhenEnded,
+  untilStarted,
+} from "@berth/engine";
 import { type Helper, startHelper } from "@berth/helper";
 import { openDiffer, openImages, tryOverlayWith } from "@berth/images";
 import { createShimResolver, helperEnvironment, openRuntime } from "@berth/runtime";
@@ -12,9 +21,6 @@ import { claimSocket } from "@berth/transport";
 import { ttrpcAddressOf } from "../cli/effective-config.ts";
 import type { Loaded } from "../config/load.ts";
 import type { Config } from "../config/sections.ts";
-import { removeWhenEnded } from "../services/engine/auto-remove.ts";
-import { finishSteps, untilStarted } from "../services/engine/finish.ts";
-import { type EngineNeeds, filesBelow, logsBelow } from "../services/engine/needs.ts";
 import { persistentUuid } from "../services/introspection.ts";
 import { publishChanges } from "../services/publish-changes.ts";
 import { registrations } from "../services/registrations.ts";
@@ -140,7 +146,7 @@ async function startDaemon(config: Config, program: string, helper: Helper, log:
   dropTemporaryLeases(store, log);
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
   const images = openImages({ store, differ, log });
-  const engine: EngineNeeds = {
+  const engine: EngineDeps = {
     store,
     runtime,
     images,

@@ -1,6 +1,7 @@
 // Every service with its implementation: what both sockets serve.
 import { join } from "node:path";
 import type { Clock } from "@berth/base";
+import type { EngineDeps } from "@berth/engine";
 import type { Differ } from "@berth/images";
 import { Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
@@ -21,7 +22,6 @@ import { containersService } from "./containers.ts";
 import { contentService } from "./content.ts";
 import { diffService } from "./diff.ts";
 import { endAtStop } from "./end-at-stop.ts";
-import type { EngineNeeds } from "./engine/needs.ts";
 import { engineService } from "./engine.ts";
 import { eventsService, ttrpcEventsService } from "./events.ts";
 import { healthService } from "./health.ts";
@@ -35,7 +35,7 @@ import { tasksService } from "./tasks.ts";
 import { versionService } from "./version.ts";
 
 export interface ServiceNeeds {
-  readonly engine: EngineNeeds;
+  readonly engine: EngineDeps;
   readonly differ: Differ;
   readonly clock: Clock;
   /** Durable directory. */

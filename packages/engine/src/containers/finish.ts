@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { isNotFound, type Log, messageOf } from "@berth/base";
 import type { Step } from "@berth/store";
-import type { EngineNeeds } from "./needs.ts";
+import type { EngineDeps } from "./deps.ts";
 import { discardContainer, discardTask } from "./remove-container.ts";
 
 /** Milliseconds that runs under way have for their starts when we are to end, and how often we look. */
@@ -9,7 +9,7 @@ const LAST_STARTS = 1_000;
 const LOOK = 25;
 
 /** Resolves once nothing is about to be started any more, or after a second. */
-export async function untilStarted({ store }: EngineNeeds): Promise<void> {
+export async function untilStarted({ store }: EngineDeps): Promise<void> {
   const deadline = performance.now() + LAST_STARTS;
   while (store.unfinished.list().some(({ step }) => step !== "remove") && performance.now() < deadline)
     await setTimeout(LOOK);
@@ -21,12 +21,12 @@ type Unfinished = { readonly namespace: string; readonly id: string; readonly st
  * Brings to an end what a shutdown or a kill has cut short: a removal is finished; a container or a task that was to be
  * started and was not is undone. What is asked of these containers meanwhile waits. Never rejects.
  */
-export async function finishSteps(needs: EngineNeeds, log: Log): Promise<void> {
-  const steps = needs.store.unfinished.list();
+export async function finishSteps(deps: EngineDeps, log: Log): Promise<void> {
+  const steps = deps.store.unfinished.list();
   await Promise.all(
     steps.map(async (one) => {
       try {
-        await needs.lives.finish(one, () => finish(needs, one, log));
+        await deps.lives.finish(one, () => finish(deps, one, log));
       } catch (err) {
         const { namespace, id } = one;
         log.error("what was begun with a container is left for the next start", {
@@ -39,19 +39,19 @@ export async function finishSteps(needs: EngineNeeds, log: Log): Promise<void> {
   );
 }
 
-async function finish(needs: EngineNeeds, { namespace, id, step }: Unfinished, log: Log): Promise<void> {
-  const { store, runtime } = needs;
+async function finish(deps: EngineDeps, { namespace, id, step }: Unfinished, log: Log): Promise<void> {
+  const { store, runtime } = deps;
   const scope = { namespace, lease: "" };
   if (store.unfinished.get(scope, id) !== step) return;
   await runtime.settled(namespace, id);
-  if (step !== "remove" && (await wasStarted(needs, namespace, id))) {
+  if (step !== "remove" && (await wasStarted(deps, namespace, id))) {
     store.unfinished.clear(scope, id);
     return;
   }
   if (step === "start") {
-    await discardTask(needs, scope, id);
+    await discardTask(deps, scope, id);
     store.unfinished.clear(scope, id);
-  } else await discardContainer(needs, scope, id);
+  } else await discardContainer(deps, scope, id);
   log.info(step === "remove" ? "a removal is finished" : "what was not started is undone", {
     namespace,
     container: id,
@@ -59,7 +59,7 @@ async function finish(needs: EngineNeeds, { namespace, id, step }: Unfinished, l
 }
 
 /** Whoever has answered, or not, a start that came to the runtime: the container has run. */
-async function wasStarted({ runtime }: EngineNeeds, namespace: string, id: string): Promise<boolean> {
+async function wasStarted({ runtime }: EngineDeps, namespace: string, id: string): Promise<boolean> {
   const task = runtime.tasks.known(namespace, id);
   if (task === null) return false;
   if (task.hasEnded) return true;

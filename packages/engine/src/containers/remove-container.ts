@@ -1,32 +1,32 @@
 import { failedPrecondition, isNotFound, kindOf } from "@berth/base";
-import { filesOf, logPlace, removeFiles, removeLog } from "@berth/engine";
-import type { RemoveContainerRequest } from "@berth/proto/berth/v1";
-import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
 import type { ContainerRecord, Scope, Store } from "@berth/store";
-import type { RemovalNeeds } from "./needs.ts";
+import { filesOf, removeFiles } from "../files/container-files.ts";
+import { logPlace, removeLog } from "../logs/log-place.ts";
+import type { RemovalDeps } from "./deps.ts";
 import { killTask } from "./stop-container.ts";
 
 /** Goes on when the caller does not wait for it: half a removal is worth nothing to anybody. */
-export async function removeContainer(needs: RemovalNeeds, req: RemoveContainerRequest, call: Call): Promise<object> {
-  const { store, runtime, lives } = needs;
-  const { id, force } = req;
-  const { namespace } = call;
-  const scope = { namespace, lease: call.lease };
+export async function removeContainer(
+  deps: RemovalDeps,
+  { id, force }: { readonly id: string; readonly force: boolean },
+  { namespace, lease }: Scope,
+): Promise<void> {
+  const { store, runtime, lives } = deps;
+  const scope = { namespace, lease };
   await lives.remove({ namespace, id }, force, async (abortedMaking) => {
     if (abortedMaking && store.containers.find(scope, id) === null) return;
     store.containers.get(scope, id);
     const task = await runtime.tasks.find(namespace, id);
     if (!force) await refuseLive(task);
     try {
-      await discardContainer(needs, scope, id);
+      await discardContainer(deps, scope, id);
     } catch (error) {
       // The caller hears that it is there still.
       store.unfinished.clear(scope, id);
       throw error;
     }
   });
-  return {};
 }
 
 async function refuseLive(task: Task | null): Promise<void> {
@@ -40,19 +40,19 @@ async function refuseLive(task: Task | null): Promise<void> {
  * The task goes first, then files and log, then record and snapshot in one transaction. That it is being removed is noted
  * before, so that a kill in between leaves it to the next start.
  */
-export async function discardContainer(needs: RemovalNeeds, scope: Scope, id: string): Promise<void> {
-  const { store, runtime } = needs;
+export async function discardContainer(deps: RemovalDeps, scope: Scope, id: string): Promise<void> {
+  const { store, runtime } = deps;
   const { namespace } = scope;
   const record = store.containers.get(scope, id);
   if (runtime.tasks.known(namespace, id) !== null) store.unfinished.set(scope, id, "remove");
-  await discardTask(needs, scope, id);
-  removeFiles(filesOf(needs.files, namespace, id));
-  await removeLog(logPlace(needs.logs, namespace, id));
+  await discardTask(deps, scope, id);
+  removeFiles(filesOf(deps.files, namespace, id));
+  await removeLog(logPlace(deps.logs, namespace, id));
   await forget(store, scope, record);
 }
 
 /** Until there is neither a task nor one that is being made. */
-export async function discardTask({ runtime }: RemovalNeeds, { namespace }: Scope, id: string): Promise<void> {
+export async function discardTask({ runtime }: RemovalDeps, { namespace }: Scope, id: string): Promise<void> {
   for (;;) {
     const wasMaking = await runtime.tasks.abandon(namespace, id);
     const task = runtime.tasks.known(namespace, id);

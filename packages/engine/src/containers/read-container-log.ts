@@ -1,36 +1,42 @@
 import { watch } from "node:fs";
 import { stat } from "node:fs/promises";
 import { failedPrecondition, isNotFound } from "@berth/base";
-import { type LogChanges, logPlace, parsePosition, pathOfLog, readLog } from "@berth/engine";
-import type { Init } from "@berth/proto";
-import { LogStream, type ReadLogsRequest, type ReadLogsResponse } from "@berth/proto/berth/v1";
-import type { Call } from "@berth/rpc";
 import type { Task } from "@berth/runtime";
-import type { EngineNeeds } from "./needs.ts";
+import { logPlace, pathOfLog } from "../logs/log-place.ts";
+import { parsePosition } from "../logs/log-position.ts";
+import { type LogChanges, type LogChunk, readLog } from "../logs/read-log.ts";
+import type { Caller } from "../types.ts";
+import type { EngineDeps } from "./deps.ts";
 
-const streams = {
-  stdout: LogStream.LOG_STREAM_STDOUT,
-  stderr: LogStream.LOG_STREAM_STDERR,
-  berth: LogStream.LOG_STREAM_BERTH,
-} as const;
+export interface ReadContainerLog {
+  readonly id: string;
+  /** A position that a chunk had: from what follows it. Empty: from the start. */
+  readonly after: string;
+  /** The last lines only; 0: all. */
+  readonly tail: number;
+  readonly follow: boolean;
+}
 
 /** The log from its start, its last lines or a position; following ends with the container, once all is sent. */
-export async function* readLogs(
-  needs: EngineNeeds,
-  req: ReadLogsRequest,
-  call: Call,
-): AsyncGenerator<Init<ReadLogsResponse>> {
-  needs.store.containers.get(call, req.id);
-  const after = req.after === "" ? null : parsePosition(req.after);
-  const task = await needs.runtime.tasks.find(call.namespace, req.id);
-  const place = logPlace(needs.logs, call.namespace, req.id);
+export async function* readContainerLog(
+  { store, runtime, logs }: EngineDeps,
+  { id, after, tail, follow }: ReadContainerLog,
+  caller: Caller,
+): AsyncGenerator<LogChunk> {
+  store.containers.get(caller, id);
+  const position = after === "" ? null : parsePosition(after);
+  const task = await runtime.tasks.find(caller.namespace, id);
+  const place = logPlace(logs, caller.namespace, id);
   if ((await pathOfLog(place)) === null)
-    throw failedPrecondition(`container ${JSON.stringify(req.id)} has no log: only detached containers have one`);
-  using changes = req.follow ? watchLog(await watchable(place), task, call.signal) : null;
-  const chunks = readLog(place, { after, tail: req.tail, ...(changes !== null && { follow: changes }) });
-  for await (const { stream, data, position } of chunks) {
-    yield { stream: streams[stream], data, position };
-    if (call.signal.aborted) return;
+    throw failedPrecondition(`container ${JSON.stringify(id)} has no log: only detached containers have one`);
+  using changes = follow ? watchLog(await watchable(place), task, caller.signal) : null;
+  for await (const chunk of readLog(place, {
+    after: position,
+    tail,
+    ...(changes !== null && { follow: changes }),
+  })) {
+    yield chunk;
+    if (caller.signal.aborted) return;
   }
 }
 

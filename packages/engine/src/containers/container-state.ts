@@ -1,7 +1,7 @@
 import { isNotFound } from "@berth/base";
-import type { Call } from "@berth/rpc";
 import { type ProcessState, wasKilledForMemory } from "@berth/runtime";
-import type { EngineNeeds } from "./needs.ts";
+import type { Caller } from "../types.ts";
+import type { EngineDeps } from "./deps.ts";
 
 export interface ContainerState extends Pick<ProcessState, "status" | "pid" | "exitStatus" | "exitedAt"> {
   /** It was stopped because the kernel has killed it for lack of memory. */
@@ -12,10 +12,10 @@ export interface ContainerState extends Pick<ProcessState, "status" | "pid" | "e
  * The state of a container's first process, or how its last one ended; null if it was never started. Unknown if its shim
  * does not answer, which delays this by one deadline only.
  */
-export async function stateOf(needs: EngineNeeds, id: string, call: Call): Promise<ContainerState | null> {
-  const { runtime } = needs;
-  const isSettled = await runtime.isSettled(call.namespace, id);
-  const task = runtime.tasks.known(call.namespace, id);
+export async function stateOf(deps: EngineDeps, id: string, caller: Caller): Promise<ContainerState | null> {
+  const { runtime } = deps;
+  const isSettled = await runtime.isSettled(caller.namespace, id);
+  const task = runtime.tasks.known(caller.namespace, id);
   const unknown = {
     status: "unknown",
     pid: task?.pid ?? 0,
@@ -23,20 +23,20 @@ export async function stateOf(needs: EngineNeeds, id: string, call: Call): Promi
     exitedAt: null,
     outOfMemory: false,
   } as const;
-  if (task === null) return isSettled ? lastState(needs, id, call) : unknown;
+  if (task === null) return isSettled ? lastState(deps, id, caller) : unknown;
   try {
     const state = await task.state("");
     const outOfMemory = state.status === "stopped" && wasKilledForMemory(task.ranOutOfMemory, state.exitStatus);
     return { ...state, outOfMemory };
   } catch (err) {
-    if (isNotFound(err)) return lastState(needs, id, call);
-    call.log.warn("the state of a task is unavailable", { container: id, err });
+    if (isNotFound(err)) return lastState(deps, id, caller);
+    caller.log.warn("the state of a task is unavailable", { container: id, err });
     return unknown;
   }
 }
 
-function lastState({ store }: EngineNeeds, id: string, call: Call): ContainerState | null {
-  const exit = store.exits.get(call, id);
+function lastState({ store }: EngineDeps, id: string, caller: Caller): ContainerState | null {
+  const exit = store.exits.get(caller, id);
   if (exit === null) return null;
   const { pid, status: exitStatus, at, outOfMemory } = exit;
   return { status: "stopped", pid, exitStatus, exitedAt: at === 0n ? null : at, outOfMemory };

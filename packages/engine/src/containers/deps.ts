@@ -1,11 +1,14 @@
 import { join } from "node:path";
 import { failedPrecondition } from "@berth/base";
-import { type Lives, type OciSpec, parseExact, type ReadRootFile } from "@berth/engine";
 import type { Images } from "@berth/images";
 import type { Runtime } from "@berth/runtime";
 import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
+import type { Lives } from "../lives.ts";
+import { parseExact } from "../spec/exact-json.ts";
+import type { ReadRootFile } from "../spec/find-user.ts";
+import type { OciSpec } from "../spec/oci.ts";
 
-export interface EngineNeeds {
+export interface EngineDeps {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly images: Images;
@@ -22,7 +25,7 @@ export interface EngineNeeds {
 }
 
 /** Of what removes a container. */
-export type RemovalNeeds = Pick<EngineNeeds, "store" | "runtime" | "logs" | "files" | "lives">;
+export type RemovalDeps = Pick<EngineDeps, "store" | "runtime" | "logs" | "files" | "lives">;
 
 /** Where detached containers' logs are, below berthd's root. */
 export const logsBelow = (root: string): string => join(root, "io.berth.engine.v1", "logs");

@@ -1,10 +1,7 @@
 // Containers that are removed when they have ended (`berth run -d --rm`). The wish is a label of the record, so that a
 // berthd that was away at the end finds it when it comes back.
 import { isNotFound, type Log } from "@berth/base";
-import { topics, unpackAny } from "@berth/proto";
-import { TaskExit } from "@berth/proto/containerd/events";
-import type { Call } from "@berth/rpc";
-import type { RemovalNeeds } from "./needs.ts";
+import type { RemovalDeps } from "./deps.ts";
 import { removeContainer } from "./remove-container.ts";
 
 export const autoRemoveLabel = "berth.auto-remove";
@@ -19,27 +16,19 @@ export interface AutoRemoval extends AsyncDisposable {
 }
 
 /** Listens for exits from now on. Disposing waits for the removals that are under way. */
-export function removeWhenEnded(needs: RemovalNeeds, log: Log): AutoRemoval {
-  const { store, runtime } = needs;
-  const stop = new AbortController();
+export function removeWhenEnded(deps: RemovalDeps, log: Log): AutoRemoval {
+  const { store, runtime } = deps;
+  let isStopped = false;
   const removing = new Set<Promise<void>>();
   const timers = new Set<NodeJS.Timeout>();
 
   const remove = async (namespace: string, id: string): Promise<void> => {
-    const method = "auto-remove";
-    const call: Call = {
-      method,
-      namespace,
-      lease: "",
-      metadata: {},
-      signal: stop.signal,
-      log: log.with({ namespace }),
-    };
+    const scope = { namespace, lease: "" };
     try {
-      if (store.containers.get(call, id).labels[autoRemoveLabel] !== "true") return;
-      await removeContainer(needs, { id, force: true }, call);
+      if (store.containers.find(scope, id)?.labels[autoRemoveLabel] !== "true") return;
+      await removeContainer(deps, { id, force: true }, scope);
     } catch (err) {
-      if (!isNotFound(err) && !stop.signal.aborted)
+      if (!isNotFound(err) && !isStopped)
         log.error("a container that has ended could not be removed", { namespace, container: id, err });
     }
   };
@@ -47,14 +36,8 @@ export function removeWhenEnded(needs: RemovalNeeds, log: Log): AutoRemoval {
     const removal = remove(namespace, id).finally(() => removing.delete(removal));
     removing.add(removal);
   };
-  const listen = async (): Promise<void> => {
-    for await (const { namespace, event } of runtime.events.subscribe([`topic=="${topics.taskExit}"`], stop.signal)) {
-      const exit = unpackAny(TaskExit, event);
-      if (exit !== null && exit.id === exit.containerId) begin(namespace, exit.containerId);
-    }
-  };
-  const listening = listen().catch((err: unknown) => {
-    if (!stop.signal.aborted) log.error("ends of containers are not seen any more", { err });
+  const listening = runtime.onExit(({ namespace, id, execId }) => {
+    if (execId === "") begin(namespace, id);
   });
 
   return {
@@ -75,8 +58,8 @@ export function removeWhenEnded(needs: RemovalNeeds, log: Log): AutoRemoval {
     },
     async [Symbol.asyncDispose]() {
       for (const timer of timers) clearTimeout(timer);
-      stop.abort();
-      await listening;
+      isStopped = true;
+      listening[Symbol.dispose]();
       await Promise.all(removing);
     },
   };

@@ -10,15 +10,17 @@ import {
   normalizeReference,
   plainPaths,
 } from "@berth/base";
-import { filesOf, isSignal, logLabels, logLimits, makeSpec, stringifyExact } from "@berth/engine";
 import type { ResolvedImage } from "@berth/images";
-import { packAny, typeUrls } from "@berth/proto";
-import type { CreateContainerRequest } from "@berth/proto/berth/v1";
-import { Options } from "@berth/proto/containerd/runc/v1";
-import type { Call } from "@berth/rpc";
-import { type AnyValue, readLinkInSnapshot } from "@berth/store";
+import { readLinkInSnapshot } from "@berth/store";
+import { filesOf } from "../files/container-files.ts";
+import { logLabels, logLimits } from "../logs/log-limits.ts";
+import { stringifyExact } from "../spec/exact-json.ts";
+import { makeSpec } from "../spec/make-spec.ts";
+import { ociTypes } from "../spec/oci.ts";
+import { isSignal } from "../spec/signals.ts";
+import type { Caller, NewContainer } from "../types.ts";
 import { autoRemoveLabel } from "./auto-remove.ts";
-import { type EngineNeeds, readRootFile } from "./needs.ts";
+import { type EngineDeps, readRootFile } from "./deps.ts";
 
 export const stopSignalLabel = "io.containerd.image.config.stop-signal";
 /** Digest of what the image's name meant when the container was made. */
@@ -29,52 +31,52 @@ export const randomId = (): string => randomBytes(6).toString("hex");
 
 /** Snapshot and record, in one transaction: whatever ends this process, there are both or neither. */
 export async function createContainer(
-  needs: EngineNeeds,
-  req: CreateContainerRequest,
-  call: Call,
+  deps: EngineDeps,
+  wanted: NewContainer,
+  caller: Caller,
 ): Promise<{ id: string; warnings: string[] }> {
-  const id = req.id === "" ? randomId() : checkId("container", req.id);
-  checkLabels(req.labels);
-  const removal = req.autoRemove ? { [autoRemoveLabel]: "true" } : {};
-  const labels = { ...req.labels, ...logLabels(req.logOptions), ...removal };
+  const id = wanted.id === "" ? randomId() : checkId("container", wanted.id);
+  checkLabels(wanted.labels);
+  const removal = wanted.autoRemove ? { [autoRemoveLabel]: "true" } : {};
+  const labels = { ...wanted.labels, ...logLabels(wanted.logOptions), ...removal };
   logLimits(labels);
   const taken = alreadyExists("container", id);
-  return await needs.lives.make({ namespace: call.namespace, id }, taken, call.signal, async (signal) => {
-    if (needs.store.containers.find(call, id) !== null) throw taken;
-    return await make(needs, { ...req, id, labels }, call, signal);
+  return await deps.lives.make({ namespace: caller.namespace, id }, taken, caller.signal, async (signal) => {
+    if (deps.store.containers.find(caller, id) !== null) throw taken;
+    return await make(deps, { ...wanted, id, labels }, caller, signal);
   });
 }
 
 async function make(
-  needs: EngineNeeds,
-  req: CreateContainerRequest,
-  call: Call,
+  deps: EngineDeps,
+  wanted: NewContainer,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<{ id: string; warnings: string[] }> {
-  const { store, images } = needs;
-  const { id, labels } = req;
-  const defaults = defaultsOf(needs, call.namespace);
-  const runtimeName = req.runtime || defaults.runtime;
-  checkRuntime(needs, runtimeName);
-  const image = await resolve(needs, req.image, call);
-  const snapshotter = req.snapshotter || defaults.snapshotter;
+  const { store, images } = deps;
+  const { id, labels } = wanted;
+  const defaults = defaultsOf(deps, caller.namespace);
+  const runtimeName = wanted.runtime || defaults.runtime;
+  checkRuntime(deps, runtimeName);
+  const image = await resolve(deps, wanted.image, caller);
+  const snapshotter = wanted.snapshotter || defaults.snapshotter;
   const snapshots = store.snapshotter(snapshotter);
 
   const chainId =
-    snapshots.find(call, image.chainId)?.kind === "committed"
+    snapshots.find(caller, image.chainId)?.kind === "committed"
       ? image.chainId
-      : await images.unpack(call, image, snapshotter, signal);
+      : await images.unpack(caller, image, snapshotter, signal);
 
   // The directories are on their way to the disk while the spec is made.
-  const staging = snapshots.stage(call, { kind: "active", key: id, parent: chainId, labels: {} });
+  const staging = snapshots.stage(caller, { kind: "active", key: id, parent: chainId, labels: {} });
   const making = makeSpec({
-    namespace: call.namespace,
+    namespace: caller.namespace,
     id,
     image: image.image.name,
     config: image.config.config,
-    options: req,
-    read: readRootFile(store, call, snapshotter, chainId),
-    files: filesOf(needs.files, call.namespace, id),
+    options: wanted,
+    read: readRootFile(store, caller, snapshotter, chainId),
+    files: filesOf(deps.files, caller.namespace, id),
   });
   const [stage, made] = await Promise.allSettled([staging, making]);
   await using staged = stage.status === "fulfilled" ? stage.value : null;
@@ -83,15 +85,15 @@ async function make(
   if (made.status === "rejected") throw made.reason;
   const spec = made.value;
   // At the task it would be refused as well; here nothing is left of it.
-  const layers = chainId === "" ? [] : snapshots.directories(call, chainId);
+  const layers = chainId === "" ? [] : snapshots.directories(caller, chainId);
   checkPlainPaths(plainPaths(spec), (path) => readLinkInSnapshot(layers, path));
   const { StopSignal } = image.config.config;
   const knowsSignal = StopSignal === "" || isSignal(StopSignal);
   signal.throwIfAborted();
   store.transaction(() => {
     staged.commit();
-    if (req.startFollows) store.unfinished.set(call, id, "run");
-    store.containers.create(call, {
+    if (wanted.startFollows) store.unfinished.set(caller, id, "run");
+    store.containers.create(caller, {
       id,
       labels: {
         ...(StopSignal === "" || !knowsSignal ? {} : { [stopSignalLabel]: StopSignal }),
@@ -99,8 +101,8 @@ async function make(
         ...labels,
       },
       image: image.image.name,
-      runtime: { name: runtimeName, options: runtimeOptions(req.runtimeBinary) },
-      spec: { typeUrl: typeUrls.spec, value: new TextEncoder().encode(stringifyExact(spec)) },
+      runtime: { name: runtimeName, options: wanted.runtimeOptions },
+      spec: { typeUrl: ociTypes.spec, value: new TextEncoder().encode(stringifyExact(spec)) },
       snapshotter,
       snapshotKey: id,
       extensions: {},
@@ -114,34 +116,31 @@ async function make(
 }
 
 /** The runtime's name is checked here, so that the caller hears of it before there is anything to undo. */
-function checkRuntime(needs: EngineNeeds, name: string): void {
+function checkRuntime(deps: EngineDeps, name: string): void {
   try {
-    needs.resolveShim(name);
+    deps.resolveShim(name);
   } catch (cause) {
     throw new BerthError("not-found", messageOf(cause), { cause });
   }
 }
 
 /** The image by the name that was given, else by the full name that it stands for. */
-async function resolve({ images }: EngineNeeds, name: string, call: Call): Promise<ResolvedImage> {
+async function resolve({ images }: EngineDeps, name: string, caller: Caller): Promise<ResolvedImage> {
   try {
-    return await images.resolve(call, name);
+    return await images.resolve(caller, name);
   } catch (error) {
     if (!isNotFound(error)) throw error;
     const full = normalizeReference(name);
     if (full === name) throw error;
-    return await images.resolve(call, full);
+    return await images.resolve(caller, full);
   }
 }
 
 /** The namespace's own defaults, else the supervisor's. */
-function defaultsOf({ store, defaults }: EngineNeeds, namespace: string): EngineNeeds["defaults"] {
+function defaultsOf({ store, defaults }: EngineDeps, namespace: string): EngineDeps["defaults"] {
   const labels = store.namespaces.list().find((record) => record.name === namespace)?.labels ?? {};
   return {
     runtime: labels["containerd.io/defaults/runtime"] || defaults.runtime,
     snapshotter: labels["containerd.io/defaults/snapshotter"] || defaults.snapshotter,
   };
 }
-
-const runtimeOptions = (binaryName: string): AnyValue | null =>
-  binaryName === "" ? null : packAny(Options, { binaryName });

@@ -1,31 +1,36 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { isNotFound, normalizeReference } from "@berth/base";
 import type { ImageCheck } from "@berth/images";
-import type { Init } from "@berth/proto";
-import type { CheckImagesRequest, CheckImagesResponse } from "@berth/proto/berth/v1";
-import type { Call } from "@berth/rpc";
-import type { ImageStore } from "@berth/store";
-import type { EngineNeeds } from "./needs.ts";
+import type { ImageStore, Scope } from "@berth/store";
+import type { EngineDeps } from "../containers/deps.ts";
+import type { Caller } from "../types.ts";
+
+/** Bytes of an image that were looked at, of those that are to be. */
+export interface CheckProgress {
+  readonly name: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+}
 
 /** Milliseconds between two answers about one image. */
 const INTERVAL = 200;
 
 /** Checks the images one after the other. Those that are removed meanwhile are left out. */
 export async function* checkImages(
-  { store, images }: Pick<EngineNeeds, "store" | "images">,
-  { names, repair }: CheckImagesRequest,
-  call: Call,
-): AsyncGenerator<Init<CheckImagesResponse>> {
+  { store, images }: Pick<EngineDeps, "store" | "images">,
+  { names, repair }: { readonly names: readonly string[]; readonly repair: boolean },
+  caller: Caller,
+): AsyncGenerator<{ readonly progress: CheckProgress } | { readonly result: ImageCheck }> {
   const all =
     names.length === 0
-      ? store.images.list(call, []).map(({ name }) => name)
-      : [...new Set(names.map((name) => fullName(store.images, name, call)))];
+      ? store.images.list(caller, []).map(({ name }) => name)
+      : [...new Set(names.map((name) => fullName(store.images, name, caller)))];
   const verified = new Set<string>();
   for (const name of all) {
     const ended = new AbortController();
-    const signal = AbortSignal.any([call.signal, ended.signal]);
+    const signal = AbortSignal.any([caller.signal, ended.signal]);
     let progress = { name, doneBytes: 0, totalBytes: 0 };
-    const checking = images.check(call, name, {
+    const checking = images.check(caller, name, {
       repair,
       signal,
       verified,
@@ -39,7 +44,7 @@ export async function* checkImages(
         const check = await orPulse(checking);
         if (check === PULSE) yield { progress };
         else {
-          if (check !== null) yield { result: toProto(check) };
+          if (check !== null) yield { result: check };
           break;
         }
       }
@@ -64,21 +69,13 @@ async function orPulse<T>(promise: Promise<T>): Promise<T | typeof PULSE> {
 }
 
 /** The name that was given, else the full name that it stands for. Throws not-found. */
-function fullName(images: ImageStore, name: string, call: Call): string {
+function fullName(images: ImageStore, name: string, scope: Scope): string {
   try {
-    return images.get(call, name).name;
+    return images.get(scope, name).name;
   } catch (error) {
     if (!isNotFound(error)) throw error;
     const full = normalizeReference(name);
     if (full === name) throw error;
-    return images.get(call, full).name;
+    return images.get(scope, full).name;
   }
 }
-
-const toProto = ({ name, digest, state, problems, repaired }: ImageCheck) => ({
-  name,
-  digest,
-  state,
-  problems: [...problems],
-  repaired: [...repaired],
-});

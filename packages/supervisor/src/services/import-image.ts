@@ -1,9 +1,9 @@
+import type { EngineDeps } from "@berth/engine";
 import { type ImportImageRequest, ImportImageRequest as Request } from "@berth/proto/berth/v1";
 import type { Call } from "@berth/rpc";
-import type { EngineNeeds } from "./needs.ts";
 
 export async function importImage(
-  { images, defaults }: EngineNeeds,
+  { images, defaults }: Pick<EngineDeps, "images" | "defaults">,
   requests: AsyncIterable<ImportImageRequest>,
   call: Call,
 ): Promise<{ images: { name: string; digest: string }[] }> {
