@@ -1,6 +1,7 @@
 export { clientOf, type Requests, type Transport } from "./client-of.ts";
 export { Inbox } from "./inbox.ts";
 export { callerGone, IncomingCall, type IncomingCallOptions } from "./incoming-call.ts";
+export { type Handler, type HandlerOf, type Interceptor, intercept } from "./intercept.ts";
 export { createMemoryClient, memoryTransport } from "./memory-client.ts";
 export { addMetadata, grpcKeys, type Metadata, type MetadataKeys, newMetadata, ttrpcKeys } from "./metadata.ts";
 export { metadataOf, watchCaller } from "./outgoing-call.ts";

@@ -1,34 +1,29 @@
 import { unavailable } from "@berth/base";
-import type { Method } from "@berth/proto";
-import type { Call, Registration } from "@berth/rpc";
-
-type Handler = (request: unknown, call: Call) => unknown;
+import type { Call, Handler, Interceptor } from "@berth/rpc";
 
 /**
  * Methods that wait for what others do, however long it takes, end with unavailable as soon as berthd stops: nobody
- * waits for them, and their callers connect again. They must heed their call's signal.
+ * waits for them, and their callers connect again. They must heed their call's signal. `waiting` is their names by service.
  */
-export function endAtStop(
-  { service, impl }: Registration,
-  names: readonly string[],
-  stopping: AbortSignal,
-): Registration {
-  const ended = Object.fromEntries(
-    names.map((name) => [name, ending(service.methods[name] as Method, (impl[name] as Handler).bind(impl), stopping)]),
-  );
-  return { service, impl: { ...impl, ...ended } };
+export const endAtStop =
+  (stopping: AbortSignal, waiting: ReadonlyMap<string, readonly string[]>): Interceptor =>
+  (handler, { service, method }) => {
+    if (waiting.get(service)?.includes(method.name) !== true) return handler;
+    return method.kind === "unary" ? endingCall(handler, stopping) : endingStream(handler, stopping);
+  };
+
+function endingCall(handler: Handler, stopping: AbortSignal): Handler {
+  return async (request, call) => {
+    try {
+      return await handler(request, until(call, stopping));
+    } catch (error) {
+      throw stopping.aborted ? shuttingDown() : error;
+    }
+  };
 }
 
-function ending(method: Method, handler: Handler, stopping: AbortSignal): Handler {
-  if (method.kind === "unary")
-    return async (request, call) => {
-      try {
-        return await handler(request, until(call, stopping));
-      } catch (error) {
-        throw stopping.aborted ? shuttingDown() : error;
-      }
-    };
-  // The handler is called at once: a subscription begins with the call, not with its first message.
+/** The handler is called at once: a subscription begins with the call, not with its first message. */
+function endingStream(handler: Handler, stopping: AbortSignal): Handler {
   return (request, call) => messagesOf(handler(request, until(call, stopping)) as AsyncIterable<unknown>, stopping);
 }
 

@@ -17,7 +17,7 @@ import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Health } from "@berth/proto/grpc/health/v1";
-import { type Registration, register } from "@berth/rpc";
+import { intercept, type Registration, register } from "@berth/rpc";
 import { containersService } from "./containers.ts";
 import { contentService } from "./content.ts";
 import { diffService } from "./diff.ts";
@@ -64,28 +64,32 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name) })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
-    endAtStop(
-      register(
-        Tasks,
-        tasksService({
-          runtime,
-          containers,
-          content,
-          differ,
-          clock,
-          files,
-          unfinished: store.unfinished,
-          lives: engine.lives,
-        }),
-      ),
-      ["wait"],
-      stopping,
+    register(
+      Tasks,
+      tasksService({
+        runtime,
+        containers,
+        content,
+        differ,
+        clock,
+        files,
+        unfinished: store.unfinished,
+        lives: engine.lives,
+      }),
     ),
-    endAtStop(register(Events, eventsService({ events })), ["subscribe"], stopping),
+    register(Events, eventsService({ events })),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows, runtime })),
-    endAtStop(register(Engine, engineService(engine)), ["readLogs", "waitContainer", "checkImages"], stopping),
+    register(Engine, engineService(engine)),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));
-  return [...list, endAtStop(register(Health, healthService({ names })), ["watch"], stopping)];
+  return intercept([...list, register(Health, healthService({ names }))], endAtStop(stopping, waiting));
 }
+
+/** What waits for what others do. */
+const waiting = new Map([
+  [Tasks.typeName, ["Wait"]],
+  [Events.typeName, ["Subscribe"]],
+  [Engine.typeName, ["ReadLogs", "WaitContainer", "CheckImages"]],
+  [Health.typeName, ["Watch"]],
+]);
