@@ -19,7 +19,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
   "helper/program": ["base", "host"],
   shim: ["base", "proto", "rpc", "ttrpc", "host"],
   client: ["base", "proto", "rpc", "ttrpc", "host"],
-  unpack: ["base", "proto", "host"],
+  unpack: ["base", "host"],
   store: ["base"],
   images: ["base", "store"],
   runtime: ["base", "proto", "rpc", "ttrpc", "transport", "helper", "store"],

@@ -30,6 +30,7 @@ const steps: [name: string, command: string, args: string[]][] = [
   ["types", bin("tsc"), ["--noEmit"]],
   ["lint", bin("biome"), ["check", "--error-on-warnings"]],
   ["layers", node, ["scripts/layers.ts"]],
+  ["what nobody uses", node, ["scripts/unused.ts"]],
   ["clocks in tests", node, ["scripts/test-clocks.ts"]],
   ["generated code", node, ["scripts/generate.ts", "--check"]],
   ["sizes", node, ["scripts/sizes.ts"]],

@@ -145,7 +145,14 @@ describe("berthd", () => {
     process.kill(berthd.pid, "SIGUSR1");
     const path = join(berthd.state, "berthd-dump.json");
     await until(() => existsSync(path), "the file is there");
-    assert.equal((JSON.parse(readFileSync(path, "utf8")) as { pid: number }).pid, berthd.pid);
+    const dump = JSON.parse(readFileSync(path, "utf8")) as {
+      pid: number;
+      processes: { pid: number; memory: number }[];
+    };
+    assert.equal(dump.pid, berthd.pid);
+    const [own] = dump.processes;
+    assert.equal(own?.pid, berthd.pid);
+    assert.ok(own.memory > 20 << 20, "it runs on Node");
   });
 
   it("keeps its uuid over a restart, and stops on SIGTERM with its sockets removed", async () => {

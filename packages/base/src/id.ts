@@ -1,7 +1,7 @@
 import { invalidArgument } from "./errors.ts";
 
 /** Longest identifier, as in containerd. */
-export const MAX_ID_LENGTH = 76;
+const MAX_ID_LENGTH = 76;
 const pattern = /^[A-Za-z0-9]+(?:[._-](?:[A-Za-z0-9]+))*$/;
 
 /**

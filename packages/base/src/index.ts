@@ -25,9 +25,9 @@ export {
   unknownError,
 } from "./errors.ts";
 export { type Adaptor, type Matcher, parseFilters } from "./filter.ts";
-export { checkId, MAX_ID_LENGTH } from "./id.ts";
+export { checkId } from "./id.ts";
 export { formatInstant, type Instant, instantOfMs, msOf } from "./instant.ts";
-export { checkLabels, type Labels, MAX_LABEL_SIZE, TEMPORARY_LEASE, withoutEmpty } from "./labels.ts";
+export { checkLabels, type Labels, TEMPORARY_LEASE, withoutEmpty } from "./labels.ts";
 export { type Log, type LogFields, silent } from "./log.ts";
 export { mountsBelow } from "./mounts-below.ts";
 export { type ShortOptions, shortOptions } from "./overlay-options.ts";

@@ -3,7 +3,7 @@ import { invalidArgument } from "./errors.ts";
 export type Labels = Readonly<Record<string, string>>;
 
 /** Longest key and value together, as in containerd. */
-export const MAX_LABEL_SIZE = 4096;
+const MAX_LABEL_SIZE = 4096;
 
 /** Throws invalid-argument where key and value together exceed 4096 bytes. */
 export function checkLabels(labels: Labels): void {

@@ -36,7 +36,7 @@ export interface ConnectionOptions {
 }
 
 /** What usually helps where there is no such socket, or nobody listens. */
-export const isItRunning = "Is berthd running, and is this its address (--address, $BERTH_ADDRESS)?";
+const isItRunning = "Is berthd running, and is this its address (--address, $BERTH_ADDRESS)?";
 
 /** The supervisor cannot be reached. The message says which address, why and what to do. */
 export class Unreachable extends BerthError {

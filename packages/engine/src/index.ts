@@ -1,4 +1,4 @@
-export { type AutoRemoval, autoRemoveLabel, removeWhenEnded } from "./containers/auto-remove.ts";
+export { type AutoRemoval, removeWhenEnded } from "./containers/auto-remove.ts";
 export type { ContainerState } from "./containers/container-state.ts";
 export { createContainer } from "./containers/create-container.ts";
 export { createExec } from "./containers/create-exec.ts";
@@ -11,21 +11,15 @@ export { type ReadContainerLog, readContainerLog } from "./containers/read-conta
 export { removeContainer } from "./containers/remove-container.ts";
 export { type StopContainer, stopContainer } from "./containers/stop-container.ts";
 export { waitContainer } from "./containers/wait-container.ts";
-export { fileMounts, filesOf, provideFiles, removeFiles } from "./files/container-files.ts";
+export { filesOf, provideFiles, removeFiles } from "./files/container-files.ts";
 export { type CheckProgress, checkImages } from "./images/check-images.ts";
 export { createLives, type Lives, type Name } from "./lives.ts";
 export { drainCommandOf } from "./logs/drain-command.ts";
-export { logLabels, logLimits } from "./logs/log-limits.ts";
-export { logPlace, pathOfLog, prepareLog, removeLog } from "./logs/log-place.ts";
-export { parsePosition } from "./logs/log-position.ts";
-export { type LogChanges, type LogPlace, readLog } from "./logs/read-log.ts";
+export type { LogChanges, LogPlace } from "./logs/read-log.ts";
 export { defaultSpec } from "./spec/default-spec.ts";
-export { parseExact, stringifyExact } from "./spec/exact-json.ts";
+export { stringifyExact } from "./spec/exact-json.ts";
 export type { ReadRootFile } from "./spec/find-user.ts";
-export { makeExec } from "./spec/make-exec.ts";
-export { makeSpec } from "./spec/make-spec.ts";
 export type { OciMount, OciSpec } from "./spec/oci.ts";
-export { isSignal, parseSignal } from "./spec/signals.ts";
 export type {
   Caller,
   ContainerOptions,

@@ -12,7 +12,7 @@ export function record(stream: 1 | 2, text: string | Uint8Array): Buffer {
   return Buffer.concat([head, payload, tail]);
 }
 
-export function fileHead(sequence: number): Buffer {
+function fileHead(sequence: number): Buffer {
   const head = Buffer.alloc(16);
   head.write("berthlog", "latin1");
   head.writeUInt32LE(1, 8);

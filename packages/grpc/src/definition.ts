@@ -9,8 +9,8 @@ export const toBuffer = (bytes: Uint8Array): Buffer =>
 
 export const pathOf = (service: string, method: Method): string => `/${service}/${method.name}`;
 
-export const streamsRequests = ({ kind }: Method): boolean => kind === "client-streaming" || kind === "bidi-streaming";
-export const streamsAnswers = ({ kind }: Method): boolean => kind === "server-streaming" || kind === "bidi-streaming";
+const streamsRequests = ({ kind }: Method): boolean => kind === "client-streaming" || kind === "bidi-streaming";
+const streamsAnswers = ({ kind }: Method): boolean => kind === "server-streaming" || kind === "bidi-streaming";
 
 const sizes = new WeakMap<object, number>();
 

@@ -242,17 +242,6 @@ CALL(call_symlink) {
   return result;
 }
 
-CALL(call_chown) {
-  UNUSED;
-  int64_t uid, gid;
-  if (!int64_argument(ctx, argv[1], &uid) || !int64_argument(ctx, argv[2], &gid)) return JS_EXCEPTION;
-  const char *path = path_argument(ctx, argv[0]);
-  if (path == NULL) return JS_EXCEPTION;
-  JSValue result = outcome(ctx, chown(path, (uid_t)uid, (gid_t)gid));
-  JS_FreeCString(ctx, path);
-  return result;
-}
-
 CALL(call_fchown) {
   UNUSED;
   int fd;
@@ -301,7 +290,7 @@ CALL(call_pipe) {
 
 static const JSCFunctionListEntry files_rows[] = {
   ROW(open, 3), ROW(close, 1), ROW(read, 2), ROW(readAll, 2), ROW(rewind, 1), ROW(write, 2), ROW(writeAll, 2), ROW(setNonblocking, 1),
-  ROW(stat, 2), ROW(readdir, 1), ROW(readlink, 1), ROW(rename, 2), ROW(symlink, 2), ROW(chown, 3), ROW(fchown, 3),
+  ROW(stat, 2), ROW(readdir, 1), ROW(readlink, 1), ROW(rename, 2), ROW(symlink, 2), ROW(fchown, 3),
   ROW(fchmod, 2), ROW(fsync, 1), ROW(mount, 5), ROW(pipe, 1),
   JS_CFUNC_MAGIC_DEF("unlink", 1, path_call, UNLINK), JS_CFUNC_MAGIC_DEF("rmdir", 1, path_call, RMDIR),
   JS_CFUNC_MAGIC_DEF("mkdir", 2, path_call, MKDIR), JS_CFUNC_MAGIC_DEF("chmod", 2, path_call, CHMOD),

@@ -41,13 +41,6 @@ CALL(call_cwd) {
   return result;
 }
 
-CALL(call_setpgid) {
-  UNUSED;
-  int pid, group;
-  if (!int_argument(ctx, argv[0], &pid) || !int_argument(ctx, argv[1], &group)) return JS_EXCEPTION;
-  return outcome(ctx, setpgid(pid, group));
-}
-
 CALL(call_dup2) {
   UNUSED;
   int from, to;
@@ -162,7 +155,7 @@ CALL(call_signalRead) {
 }
 
 static const JSCFunctionListEntry process_rows[] = {
-  ROW(pid, 0), ROW(uid, 0), ROW(gid, 0), ROW(cwd, 0), ROW(fork, 0), ROW(setsid, 0), ROW(setpgid, 2), ROW(dup2, 2),
+  ROW(pid, 0), ROW(uid, 0), ROW(gid, 0), ROW(cwd, 0), ROW(fork, 0), ROW(setsid, 0), ROW(dup2, 2),
   ROW(kill, 2), ROW(pidfdKill, 2), ROW(becomeSubreaper, 0), ROW(setName, 1), ROW(disableHugePages, 0),
   ROW(scheduleCoreCreate, 0), ROW(unshareMounts, 0), ROW(enterNetwork, 1), ROW(dropCapabilities, 2), ROW(reap, 0),
   ROW(childState, 1), ROW(signalOpen, 0), ROW(signalAdd, 2), ROW(signalRead, 1),

@@ -133,15 +133,8 @@ CALL(call_socketSendFd) {
   return outcome(ctx, count);
 }
 
-CALL(call_socketPair) {
-  UNUSED;
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0) return failure(ctx, errno);
-  return int_array(ctx, (int64_t[]){ends[0], ends[1]}, 2);
-}
-
 static const JSCFunctionListEntry socket_rows[] = {
   ROW(socketListen, 3), ROW(socketAccept, 1), ROW(socketConnect, 2), ROW(socketPeer, 1), ROW(socketReceiveFd, 1),
-  ROW(socketSendFd, 3), ROW(socketPair, 0),
+  ROW(socketSendFd, 3),
 };
 TABLE(socket);

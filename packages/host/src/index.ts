@@ -6,7 +6,6 @@ export {
   enlargePipe,
   eventCounter,
   fchown,
-  fsync,
   O,
   open,
   pipe,
@@ -16,22 +15,13 @@ export {
 } from "./descriptors.ts";
 export { Fd } from "./fd.ts";
 export { readFile, readText, readTextAgain, writeFile, writeFileAtomic } from "./file-contents.ts";
-export {
-  endsWhole,
-  logHead,
-  logSequence,
-  moveToLog,
-  openLogFile,
-  replaceDescriptor,
-  writeToLog,
-} from "./log-file.ts";
+export { endsWhole, logHead, logSequence, moveToLog, openLogFile, replaceDescriptor, writeToLog } from "./log-file.ts";
 export { type Interest, type Ready, type Watch, watch } from "./loop.ts";
 export { collectGarbage, tidyAfter } from "./memory.ts";
 export { MS, mount, umount } from "./mounts.ts";
 export { detachedOverlay, fitsPage, mountOverlay } from "./overlay.ts";
 export {
   chmod,
-  chown,
   exists,
   lstat,
   mkdir,
@@ -58,13 +48,11 @@ export {
   enterNetwork,
   env,
   environ,
-  executablePath,
   fork,
   kill,
   pid,
   scheduleCoreCreate,
   setName,
-  setpgid,
   setsid,
   unshareMounts,
 } from "./process.ts";
@@ -81,4 +69,4 @@ export { check, isCode, SystemError } from "./system-error.ts";
 export { isTerminal, makeRaw, openPty, setTerminalSize, terminalSize } from "./terminal.ts";
 export { byteSum, dieWithParent, type Entry, endFilter, HashedStream, S, startFilter, tree } from "./tree.ts";
 export { exit, onUncaught } from "./uncaught.ts";
-export { acceptLoop, connectUnix, type Listener, listenUnix, type Peer } from "./unix-socket.ts";
+export { acceptLoop, connectUnix, listenUnix, type Peer } from "./unix-socket.ts";

@@ -39,7 +39,6 @@ declare module "berth:native" {
     cwd(): string | number;
     fork(): Result;
     setsid(): Result;
-    setpgid(pid: number, pgid: number): Result;
     dup2(from: number, to: number): Result;
     kill(pid: number, signal: number): Result;
     pidfdKill(pidfd: number, signal: number): Result;
@@ -110,7 +109,6 @@ declare module "berth:native" {
     symlink(target: string, path: string): Result;
     readlink(path: string): string | number;
     chmod(path: string, mode: number): Result;
-    chown(path: string, uid: number, gid: number): Result;
     fchmod(fd: number, mode: number): Result;
     fchown(fd: number, uid: number, gid: number): Result;
     mkfifo(path: string, mode: number): Result;
@@ -128,7 +126,6 @@ declare module "berth:native" {
     /** The descriptor; -EAGAIN: nothing yet; -EPIPE: closed; -EBADMSG: bytes without a descriptor. */
     socketReceiveFd(fd: number): Result;
     socketSendFd(fd: number, descriptor: number, bytes: Uint8Array): Result;
-    socketPair(): readonly [number, number] | number;
 
     // pump.c
     /**

@@ -104,10 +104,6 @@ export function chmod(path: string, mode: number): void {
   check(native.chmod(path, mode), "chmod", path);
 }
 
-export function chown(path: string, uid: number, gid: number): void {
-  check(native.chown(path, uid, gid), "chown", path);
-}
-
 /** The mode holds whatever the umask. */
 export function mkfifo(path: string, mode: number): void {
   check(native.mkfifo(path, mode), "mkfifo", path);

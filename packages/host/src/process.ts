@@ -16,9 +16,6 @@ export const cwd = (): string => check(native.cwd(), "getcwd", "");
 
 export const pid = (): number => native.pid();
 
-/** A path that opens the running program even after its file was replaced (proc(5)). */
-export const executablePath = (): string => "/proc/self/exe";
-
 /** The effective user and group. */
 export const credentials = (): { uid: number; gid: number } => ({ uid: native.uid(), gid: native.gid() });
 
@@ -30,10 +27,6 @@ export function fork(): number {
 
 export function setsid(): void {
   check(native.setsid(), "setsid", "");
-}
-
-export function setpgid(pid: number, pgid: number): void {
-  check(native.setpgid(pid, pgid), "setpgid", `process ${pid}`);
 }
 
 /** Makes `to` another name of the descriptor (it is not close-on-exec). */

@@ -14,13 +14,6 @@ export interface Peer {
   readonly gid: number;
 }
 
-export interface Listener {
-  readonly path: string;
-  readonly fd: Fd;
-  /** Does not unlink. */
-  close(): void;
-}
-
 /** Longest path that fits into a sockaddr_un with its final NUL (unix(7)). */
 const MAX_PATH = 107;
 const DEFAULT_MODE = 0o600;

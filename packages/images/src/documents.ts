@@ -91,7 +91,7 @@ async function wholeBlob({ content }: Store, scope: Scope, name: string, digest:
   return Buffer.concat(parts);
 }
 
-export function parseDescriptor(value: unknown, what: string): Descriptor {
+function parseDescriptor(value: unknown, what: string): Descriptor {
   const object = objectOf(value, what);
   const digest = stringOf(object, "digest", what);
   if (!isDigest(digest))

@@ -11,7 +11,6 @@ export {
   type Call,
   type CallOptions,
   type Client,
-  type ErrorKind,
   type Registration,
   register,
   type ServiceImpl,

@@ -1,5 +1,5 @@
 // A service is a plain object whose shape comes from the proto. It knows no wire.
-import type { ErrorKind, Log } from "@berth/base";
+import type { Log } from "@berth/base";
 import type { Init, Method, Service } from "@berth/proto";
 
 /** What a handler knows of the call that it answers. */
@@ -72,5 +72,3 @@ type ClientMethod<M> =
           ? (requests: AsyncIterable<Init<I>>, options?: CallOptions) => Promise<O>
           : (requests: AsyncIterable<Init<I>>, options?: CallOptions) => AsyncIterable<O>
     : never;
-
-export type { ErrorKind };

@@ -76,7 +76,7 @@ export async function deleteLeftovers(context: Context, bundle: Bundle, journal:
 }
 
 /** The address that shims until containerd 1.7 write into their bundle; empty where there is none. */
-export function addressFile(bundle: Bundle): string {
+function addressFile(bundle: Bundle): string {
   try {
     return readFileSync(join(bundle.path, "address"), "utf8").trim();
   } catch (error) {

@@ -5,7 +5,7 @@ import { eventField } from "./event-field.ts";
 import type { Envelope, Exchange } from "./types.ts";
 
 /** Events that a subscriber may leave unread before it is cut off, and their bytes. */
-export const QUEUE_LIMIT = 16_384;
+const QUEUE_LIMIT = 16_384;
 const QUEUE_BYTES = 32 << 20;
 /** Bytes that all subscribers may leave unread, before the one that has most is cut off. */
 const ALL_QUEUES_BYTES = 128 << 20;

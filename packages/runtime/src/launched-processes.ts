@@ -23,7 +23,7 @@ export const helperEnvironment = (state: string): NodeJS.ProcessEnv => ({
 });
 
 /** The processes whose environment names this launch. */
-export const processesOfLaunch = (launchId: string): Promise<ProcessIdentity[]> =>
+const processesOfLaunch = (launchId: string): Promise<ProcessIdentity[]> =>
   processesWith([`${LAUNCH_VARIABLE}=${launchId}`], null);
 
 async function processesWith(entries: readonly string[], without: string | null): Promise<ProcessIdentity[]> {

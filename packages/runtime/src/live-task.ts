@@ -92,6 +92,10 @@ export class LiveTask implements Task {
     return this.#journal.init?.pid ?? this.#journal.exit?.pid ?? 0;
   }
 
+  get shimPid(): number {
+    return this.#journal.shimProcess?.pid ?? 0;
+  }
+
   get journal(): Journal {
     return this.#journal;
   }

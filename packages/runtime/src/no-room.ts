@@ -1,6 +1,6 @@
 import { type BerthError, resourceExhausted } from "@berth/base";
 
-export const noRoom = (directory: string, cause?: unknown): BerthError =>
+const noRoom = (directory: string, cause?: unknown): BerthError =>
   resourceExhausted(`no space left on the disk of ${directory}: free some and try again`, { cause });
 
 /** A full disk or quota by the directory's name, other errors as they are. */

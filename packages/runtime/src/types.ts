@@ -73,6 +73,8 @@ export interface Task {
   readonly bundle: string;
   /** Path of the shim. */
   readonly shim: string;
+  /** Of the shim; 0 where it is not known. */
+  readonly shimPid: number;
   /** Whether init is known to have ended; false also where nobody has told yet. */
   readonly hasEnded: boolean;
   /** Whether the kernel has killed in its cgroup for lack of memory. */

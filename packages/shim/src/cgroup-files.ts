@@ -1,6 +1,6 @@
 // The formats of cgroup files (Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst). Values use all 64 bits.
 
-export const UNLIMITED = 0xffff_ffff_ffff_ffffn;
+const UNLIMITED = 0xffff_ffff_ffff_ffffn;
 
 /** Reads a cgroup file by its name in one controller's directory; null where it is missing. */
 export type ReadFile = (name: string) => string | null;

@@ -9,7 +9,7 @@ export { createEventQueue, type EventQueue, type QueuedEvent } from "./event-que
 export { withTerminal } from "./exec-spec.ts";
 export { type ExitRecord, parseExitRecord } from "./exit-record.ts";
 export { type Flags, parseFlags } from "./flags.ts";
-export { createLogger, logLine } from "./logger.ts";
+export { logLine } from "./logger.ts";
 export { planMount } from "./mount-options.ts";
 export { mountsBelow, parseMountinfo } from "./mountinfo.ts";
 export { cleanPath, joinPath } from "./paths.ts";
@@ -18,5 +18,5 @@ export { killError, lastRuntimeError, reasonOf, runtimeError } from "./runtime-e
 export { parseSandboxConfig } from "./sandbox-config.ts";
 export { parseOptions } from "./saved-options.ts";
 export { slicePath } from "./slice-path.ts";
-export { DEFAULT_SOCKET_DIR, socketPath } from "./socket-address.ts";
+export { socketPath } from "./socket-address.ts";
 export { type OutputTarget, parseOutput } from "./stdio-target.ts";

@@ -6,7 +6,7 @@ import { joinPath } from "./paths.ts";
 export const DEFAULT_SOCKET_DIR = "/run/containerd/s";
 
 /** sun_path holds 108 bytes with its NUL; containerd stops two short of that (unix(7)). */
-export const MAX_SOCKET_PATH = 106;
+const MAX_SOCKET_PATH = 106;
 
 /**
  * The path of the socket; the debug socket has the suffix `debug`. `hash` gives the hex SHA-256 of a text. Throws invalid-argument where the directory is

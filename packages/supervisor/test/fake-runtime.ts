@@ -105,6 +105,7 @@ function fakeTask(namespace: string, id: string, pid: number, stdout: string, st
     pid,
     bundle: `/bundles/${id}`,
     shim: "/bin/shim",
+    shimPid: 0,
     get hasEnded() {
       return ended !== null;
     },

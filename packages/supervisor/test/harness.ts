@@ -87,7 +87,7 @@ const noDiffer: Differ = {
   },
 };
 
-export const chainId = sha256("the only layer");
+const chainId = sha256("the only layer");
 
 /** Images whose only one is `docker.io/library/tiny:latest`, with a file system of nothing. */
 function oneImage(store: Store): Images {

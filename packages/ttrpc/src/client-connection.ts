@@ -196,4 +196,4 @@ export const protocolError = (path: string, type: number): BerthError =>
   internalError(`${path}: the server answered with an unexpected frame of type ${type}`);
 
 /** In the words of Go's peers. */
-export const closedError = (): BerthError => unavailable("ttrpc: closed");
+const closedError = (): BerthError => unavailable("ttrpc: closed");

@@ -9,7 +9,7 @@ export interface PairOptions {
 
 type Handlers = Parameters<ByteStream["start"]>[0];
 
-export class MemoryEnd implements ByteStream {
+class MemoryEnd implements ByteStream {
   peer: MemoryEnd | null = null;
   /** The largest `pending` that was seen. */
   highWater = 0;

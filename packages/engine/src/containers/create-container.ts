@@ -24,7 +24,7 @@ import { type EngineDeps, readRootFile } from "./deps.ts";
 
 export const stopSignalLabel = "io.containerd.image.config.stop-signal";
 /** Digest of what the image's name meant when the container was made. */
-export const imageDigestLabel = "berth.image.digest";
+const imageDigestLabel = "berth.image.digest";
 
 /** 12 hex digits: short enough to type, long enough not to meet. */
 export const randomId = (): string => randomBytes(6).toString("hex");

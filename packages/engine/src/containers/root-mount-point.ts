@@ -15,5 +15,4 @@ export function explainChroot(error: unknown): unknown {
 }
 
 /** By proc_pid_mountinfo(5): the fifth field is the mount point. */
-export const isRootMounted = (mountinfo: string): boolean =>
-  mountinfo.split("\n").some((line) => line.split(" ")[4] === "/");
+const isRootMounted = (mountinfo: string): boolean => mountinfo.split("\n").some((line) => line.split(" ")[4] === "/");

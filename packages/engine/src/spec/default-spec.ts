@@ -59,7 +59,7 @@ const use = (type: string, major: number, minor?: number): OciDeviceRule => ({
 });
 
 /** Making any node is allowed (a node is harmless without the right to open it); opening only these. */
-export const deviceRules: readonly OciDeviceRule[] = [
+const deviceRules: readonly OciDeviceRule[] = [
   { allow: false, access: "rwm" },
   { allow: true, type: "c", access: "m" },
   { allow: true, type: "b", access: "m" },

@@ -4,7 +4,7 @@ import type { Graph } from "./graph.ts";
 import { type Row, type Source, sources } from "./sources.ts";
 
 /** Rows that are read, or nodes that are walked, before others get their turn. */
-export const TURN = 500;
+const TURN = 500;
 /** A row whose labels are long counts for several. */
 const BYTES_OF_ROW = 1 << 10;
 /** Rows that are fetched at once: each may have 100 KiB of labels. */

@@ -13,19 +13,33 @@ export async function dumpState(directory: string, store: Store, runtime: Runtim
       return {
         name,
         containers: store.containers.list({ namespace: name, lease: "" }, []).length,
-        tasks: tasks.map(({ id, pid, shim, bundle }) => ({ id, pid, shim, bundle })),
+        tasks: tasks.map(({ id, pid, shim, shimPid, bundle }) => ({ id, pid, shim, shimPid, bundle })),
         undecided,
       };
     }),
   );
+  const shims = namespaces.flatMap(({ tasks }) => tasks.map(({ shimPid }) => shimPid)).filter((pid) => pid !== 0);
   const dump = {
     at: new Date(),
     pid: process.pid,
     uptimeSeconds: process.uptime(),
     memory: process.memoryUsage(),
     resources: process.getActiveResourcesInfo(),
+    processes: await usageOf([process.pid, ...shims]),
     namespaces,
   };
   await writeFile(path, `${JSON.stringify(dump, null, 2)}\n`, { mode: 0o600 });
   log.info("wrote what this process holds", { path });
+}
+
+/** Milliseconds that pidusage keeps a descriptor of each of them. */
+const KEPT_MS = 1_000;
+
+/** Resident bytes, and milliseconds of processor time and of life, of each process that is still there. */
+async function usageOf(pids: readonly number[]): Promise<object[]> {
+  // Nobody needs it before somebody asks.
+  const { default: pidusage } = await import("pidusage");
+  return Object.values(await pidusage([...new Set(pids)], { maxage: KEPT_MS }))
+    .filter((usage) => usage !== null)
+    .map(({ pid, memory, ctime, elapsed }) => ({ pid, memory, processorMs: ctime, elapsedMs: elapsed }));
 }

@@ -1,1 +1,0 @@
-export { revision, version } from "./version.ts";
