@@ -9,7 +9,9 @@ const bin = (name: string) => join(top, "node_modules/.bin", name);
 
 /** Nothing of theirs outlives a test: they share one process, since starting Node is most of what they cost. */
 const pure = ["base", "client", "proto", "rpc", "shim", "ttrpc"];
-const packages = readdirSync(join(top, "packages"));
+const packages = readdirSync(join(top, "packages"), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name);
 
 const unitTestsOf = (names: readonly string[]): string[] =>
   names
@@ -32,6 +34,7 @@ const steps: [name: string, command: string, args: string[]][] = [
   ["layers", node, ["scripts/layers.ts"]],
   ["what nobody uses", node, ["scripts/unused.ts"]],
   ["clocks in tests", node, ["scripts/test-clocks.ts"]],
+  ["links in documents", node, ["scripts/links.ts"]],
   ["generated code", node, ["scripts/generate.ts", "--check"]],
   ["sizes", node, ["scripts/sizes.ts"]],
   ["unit tests of pure packages", node, [...test, "--test-isolation=none", ...unitTestsOf(pure)]],

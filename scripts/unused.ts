@@ -4,7 +4,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 
 const top = resolve(import.meta.dirname, "..");
-const packages = readdirSync(join(top, "packages"));
+const packages = readdirSync(join(top, "packages")).filter((name) =>
+  existsSync(join(top, "packages", name, "package.json")),
+);
 
 /** Programs, what takes the place of Node's modules, and the vocabulary of the wire, of which nobody uses all. */
 const isEntry = (path: string): boolean => /\/(gen|build|bench|test-runner)\b|\/(main|build)\.ts$/.test(path);
