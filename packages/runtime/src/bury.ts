@@ -7,6 +7,7 @@ import { removeBundle } from "./bundle.ts";
 import { deleteLeftovers, endContainer, killContainer, killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { keepExit } from "./keep-exit.ts";
+import { knownExit } from "./known-exit.ts";
 import type { LiveTask } from "./live-task.ts";
 import { removeCgroup } from "./remove-cgroup.ts";
 import type { Exit } from "./types.ts";
@@ -70,12 +71,10 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
   return exit;
 }
 
-function exitOf({ ledger, clock }: Context, task: LiveTask, reply: Exit | null, force: boolean): Exit {
-  const seen = task.journal.exit;
-  if (seen !== null) return seen;
-  const noted = ledger.initExit(task.namespace, task.id, task.pid);
-  if (noted !== null) return noted;
-  if (task.found !== null) return task.found;
+function exitOf(context: Context, task: LiveTask, reply: Exit | null, force: boolean): Exit {
+  const { clock } = context;
+  const known = knownExit(context, task);
+  if (known !== null) return known;
   const pid = task.pid !== 0 ? task.pid : (reply?.pid ?? 0);
   if (reply === null) return { pid, status: force ? 137 : 255, at: clock.now() };
   return { pid, status: reply.status, at: reply.at > 0n ? reply.at : clock.now() };

@@ -5,6 +5,7 @@ import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
 import { keepExit } from "./keep-exit.ts";
+import { knownExit } from "./known-exit.ts";
 import type { LiveTask } from "./live-task.ts";
 import { asContainerdSays, isSilence } from "./shim-error.ts";
 import type { Exit } from "./types.ts";
@@ -34,7 +35,7 @@ async function perform(context: Context, task: LiveTask, withContainer: boolean)
   // Out of the registry first: the shim's end is expected from here on.
   using name = registry.remove(task);
   if (name === null) return await task.lost;
-  const known = exit ?? exitBefore(context, task);
+  const known = exit ?? knownExit(context, task) ?? { pid: task.pid, status: 255, at: context.clock.now() };
   // One that ended while nobody listened, and goes before that was told.
   if (task.found !== null) publishExit(context, task, task.found);
   // One that was never started has no time of its end.
@@ -68,11 +69,4 @@ async function deleteInit(task: LiveTask): Promise<Exit> {
     if (kindOf(error) !== "unavailable" || !(await task.link.isReachable())) throw error;
     return await task.deleteInit();
   }
-}
-
-/** Where the shim knows of no task any more, what was heard of its exit. */
-function exitBefore({ ledger, clock }: Context, task: LiveTask): Exit {
-  const noted = ledger.initExit(task.namespace, task.id, task.pid);
-  if (noted !== null) return noted;
-  return task.journal.exit ?? task.found ?? { pid: task.pid, status: 255, at: clock.now() };
 }

@@ -3,23 +3,20 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isNotFound, messageOf } from "@berth/base";
-import { attendanceOf } from "./attendance.ts";
 import { type Bundle, bundleOf, namesIn, removeBundle } from "./bundle.ts";
 import { bury, publishExit } from "./bury.ts";
 import { cgroupsPathIn } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
-import { deleteTask } from "./delete-task.ts";
+import { enterTask, linkShim } from "./enter-task.ts";
 import { type Journal, readJournal } from "./journal.ts";
 import { keepExit, keepUnseenExit } from "./keep-exit.ts";
 import type { Limit } from "./limit.ts";
-import { LiveTask } from "./live-task.ts";
+import type { LiveTask } from "./live-task.ts";
 import { livingInit } from "./living-init.ts";
 import { identify, identityOf, isAlive } from "./process-identity.ts";
 import { bootstrapOf, type Found, reach } from "./reach-shim.ts";
-import { recordHeard } from "./record-heard.ts";
 import { recoverJournal } from "./recover-journal.ts";
 import { rollBack } from "./roll-back.ts";
-import { createShimLink } from "./shim-link.ts";
 import { openShimLog } from "./shim-log.ts";
 import type { Exit } from "./types.ts";
 import { clearUnexplained } from "./unexplained.ts";
@@ -85,51 +82,28 @@ function keepLast(context: Context, { namespace, id }: Bundle, { phase, exit, ou
 
 /** Makes the bundle a task again, whatever its shim says, for as long as it says anything. */
 function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
-  const { registry, ledger, timeouts, log, background } = context;
-  const { state, connect, journal: before } = found;
+  const { ledger } = context;
+  const { state, connect, connection, journal: before } = found;
   const journal: Journal = {
     ...before,
     shimProcess: before.shimProcess ?? (connect === null ? null : identify(connect.shimPid)),
     init: before.init ?? (state === null ? null : identityOf(state.pid)),
   };
-  const taskLog = log.with({ namespace: bundle.namespace, container: bundle.id });
-  let task: LiveTask | null = null;
-  const link = createShimLink({
-    bootstrap: bootstrapOf(journal),
-    dial: context.dial,
-    dialTimeoutMs: timeouts.load,
-    log: taskLog,
-    connection: found.connection,
-    onGone: () => {
-      const lost = task;
-      if (lost !== null && registry.find(bundle.namespace, bundle.id) === lost)
-        background.run("a shim that has ended could not be cleaned up", () => bury(context, lost, false));
-    },
-  });
-  task = new LiveTask({
-    bundle,
-    journal,
-    link,
-    shimLog: openShimLog(join(bundle.path, "log"), taskLog, context.clock),
-    timeouts,
-    silent: state === null,
-    found: state !== null && state.status === STOPPED ? toExit(state) : null,
-    attend: (attended) => attendanceOf(context, attended),
-    escalate: (stuck) => bury(context, stuck, true),
-    forgotten: (lost) =>
-      background.run("a task that its shim has deleted could not be removed", () => deleteTask(context, lost)),
-  });
+  const linked = linkShim(context, bundle, bootstrapOf(journal), connection);
   // Known to whoever ran before us, and told by them: not to be told again.
   if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
-  registry.add(task);
+  const task = enterTask(context, linked, {
+    journal,
+    shimLog: openShimLog(join(bundle.path, "log"), linked.log, context.clock),
+    silent: state === null,
+    found: state !== null && state.status === STOPPED ? toExit(state) : null,
+  });
   const cgroup = cgroupsPathIn(bundle.path);
   if (cgroup !== null) context.cgroups.note(cgroup, bundle);
-  // A shim tells its exits from its connection on, which may be before it is known here.
-  recordHeard(context, task);
   task.record({});
   if (!found.gone) task.attendance.resume();
   if (state === null && !found.gone)
-    taskLog.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });
+    linked.log.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });
   if (task.found !== null) reportExit(context, task, task.found);
   return task;
 }
@@ -153,13 +127,6 @@ async function withoutTask(context: Context, bundle: Bundle, found: Found): Prom
     return;
   }
   keepLast(context, bundle, journal);
-  const link = createShimLink({
-    bootstrap: bootstrapOf(journal),
-    dial: context.dial,
-    dialTimeoutMs: context.timeouts.load,
-    log: context.log,
-    connection: found.connection,
-    onGone() {},
-  });
+  const { link } = linkShim(context, bundle, bootstrapOf(journal), found.connection);
   await rollBack(context, { bundle, journal, link, shimLog: null });
 }
