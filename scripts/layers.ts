@@ -1,8 +1,10 @@
 // Holds every import against the table of allowed edges: arrows between packages point down only, and the
-// packages that also run in the small programs use nothing of Node.
+// packages that also run in the small programs use nothing of Node. No files of a package import each other in a circle,
+// nor do its folders.
 import { readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, relative, resolve } from "node:path";
+import { circlesIn } from "./circles.ts";
 
 const top = resolve(import.meta.dirname, "..");
 
@@ -91,6 +93,29 @@ function judge(part: string, allowed: readonly string[], path: string, target: s
   const owners = libraries[library];
   if (owners === undefined) return `imports ${target}: the library is not in the table of scripts/layers.ts`;
   return owners.includes(part) ? null : `imports ${target}: only ${owners.join(", ")} may`;
+}
+
+/** What is imported for its types alone is not there when a program runs. */
+const valueImport = /^(?:import|export)(?! type)\s[^;]*?from\s*"(\.[^"]+)"/gm;
+
+for (const name of Object.keys(edges).filter((each) => !each.includes("/"))) {
+  const src = join(top, "packages", name, "src");
+  const files = new Map<string, Set<string>>();
+  const folders = new Map<string, Set<string>>();
+  const folderOf = (file: string): string => (file.includes("/") ? dirname(file) : "");
+  for (const file of readdirSync(src, { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".ts") || file.startsWith("gen/")) continue;
+    const targets = [...readFileSync(join(src, file), "utf8").matchAll(valueImport)].map(([, target = ""]) =>
+      relative(src, resolve(src, dirname(file), target)),
+    );
+    files.set(file, new Set(targets));
+    // What lies beside the folders is joined there, or is used by all of them.
+    const others = targets.map(folderOf).filter((folder) => folder !== "" && folder !== folderOf(file));
+    if (folderOf(file) !== "")
+      folders.set(folderOf(file), new Set([...(folders.get(folderOf(file)) ?? []), ...others]));
+  }
+  for (const circle of [...circlesIn(files), ...circlesIn(folders)])
+    problems.push(`packages/${name}/src: a circle of imports: ${circle.join(", ")}`);
 }
 
 for (const problem of problems) console.error(problem);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { Status } from "@berth/proto/containerd/v1/types";
-import { displayWidth } from "../../packages/client/src/display-width.ts";
+import { displayWidth } from "../../packages/client/src/print/display-width.ts";
 import { until } from "../support/until.ts";
 import { berthAt, shellAt } from "./berth.ts";
 import { FakeSupervisor } from "./fake-supervisor.ts";

@@ -15,18 +15,18 @@ import {
   stdout,
   terminalSize,
 } from "@berth/host";
+import { exitCodeOf, exitCodes } from "./cli/exit-code.ts";
+import { commandHelp, programHelp } from "./cli/help.ts";
+import { type Globals, globalOptions, readInvocation } from "./cli/program.ts";
+import { UsageError } from "./cli/usage-error.ts";
 import { commands } from "./commands/index.ts";
 import { clientVersion } from "./commands/version.ts";
-import { Connection } from "./connection.ts";
-import { exitCodeOf, exitCodes } from "./exit-code.ts";
-import { commandHelp, programHelp } from "./help.ts";
-import { leave } from "./leave.ts";
-import { openLink } from "./open-link.ts";
-import { type Globals, globalOptions, readInvocation } from "./program.ts";
-import { sentenceOf } from "./sentence.ts";
-import type { Session } from "./session.ts";
-import { sleep } from "./sleep.ts";
-import { UsageError } from "./usage-error.ts";
+import { sentenceOf } from "./print/sentence.ts";
+import { Connection } from "./session/connection.ts";
+import { leave } from "./session/leave.ts";
+import { openLink } from "./session/open-link.ts";
+import type { Session } from "./session/session.ts";
+import { sleep } from "./session/sleep.ts";
 
 const defaultAddress = "/run/berth/berth.sock";
 /** As a shell reports a program that SIGPIPE ended. */

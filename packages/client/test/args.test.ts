@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { flag, list, parseArgs, parsed, text } from "../src/args.ts";
-import { parseSize } from "../src/size.ts";
-import { UsageError } from "../src/usage-error.ts";
+import { flag, list, parseArgs, parsed, text } from "../src/cli/args.ts";
+import { parseSize } from "../src/cli/size.ts";
+import { UsageError } from "../src/cli/usage-error.ts";
 
 const options = {
   interactive: flag("", { short: "i" }),

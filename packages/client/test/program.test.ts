@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { unavailable, unknownError } from "@berth/base";
-import { flag } from "../src/args.ts";
-import { type AnyCommand, command } from "../src/command.ts";
-import { type Api, Connection, type Link, Unreachable } from "../src/connection.ts";
-import { exitCodeOf } from "../src/exit-code.ts";
-import { commandHelp, programHelp } from "../src/help.ts";
-import { globalOptions, readInvocation } from "../src/program.ts";
-import { UsageError } from "../src/usage-error.ts";
+import { flag } from "../src/cli/args.ts";
+import { type AnyCommand, command } from "../src/cli/command.ts";
+import { exitCodeOf } from "../src/cli/exit-code.ts";
+import { commandHelp, programHelp } from "../src/cli/help.ts";
+import { globalOptions, readInvocation } from "../src/cli/program.ts";
+import { UsageError } from "../src/cli/usage-error.ts";
+import { type Api, Connection, type Link, Unreachable } from "../src/session/connection.ts";
 
 const fake = (name: string, upToFirst = false): AnyCommand =>
   command({

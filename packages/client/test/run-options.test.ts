@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseArgs } from "../src/args.ts";
-import { parseMount, parseVolume } from "../src/mount-option.ts";
-import { containerRequest, runOptions } from "../src/run-options.ts";
-import { UsageError } from "../src/usage-error.ts";
+import { parseArgs } from "../src/cli/args.ts";
+import { parseMount, parseVolume } from "../src/cli/mount-option.ts";
+import { containerRequest, runOptions } from "../src/cli/run-options.ts";
+import { UsageError } from "../src/cli/usage-error.ts";
 
 const around = {
   env: (name: string) => (name === "HOME" ? "/home/me" : null),

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { describeState, stateWord } from "../src/describe-state.ts";
-import { DetachKeys } from "../src/detach-keys.ts";
-import { displayWidth, shortened } from "../src/display-width.ts";
-import { formatAgo, formatDuration, parseDuration } from "../src/duration.ts";
-import { jsonValue } from "../src/json.ts";
-import { nearest } from "../src/nearest.ts";
-import { formatSize, parseSize } from "../src/size.ts";
-import { layoutTable, printable } from "../src/table.ts";
-import { UsageError } from "../src/usage-error.ts";
+import { DetachKeys } from "../src/attach/detach-keys.ts";
+import { formatAgo, formatDuration, parseDuration } from "../src/cli/duration.ts";
+import { nearest } from "../src/cli/nearest.ts";
+import { formatSize, parseSize } from "../src/cli/size.ts";
+import { UsageError } from "../src/cli/usage-error.ts";
+import { describeState, stateWord } from "../src/print/describe-state.ts";
+import { displayWidth, shortened } from "../src/print/display-width.ts";
+import { jsonValue } from "../src/print/json.ts";
+import { layoutTable, printable } from "../src/print/table.ts";
 
 describe("sizes", () => {
   for (const [given, bytes] of [

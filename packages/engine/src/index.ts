@@ -11,15 +11,15 @@ export { type ReadContainerLog, readContainerLog } from "./containers/read-conta
 export { removeContainer } from "./containers/remove-container.ts";
 export { type StopContainer, stopContainer } from "./containers/stop-container.ts";
 export { waitContainer } from "./containers/wait-container.ts";
+export { stringifyExact } from "./exact-json.ts";
 export { filesOf, provideFiles, removeFiles } from "./files/container-files.ts";
 export { type CheckProgress, checkImages } from "./images/check-images.ts";
 export { createLives, type Lives, type Name } from "./lives.ts";
 export { drainCommandOf } from "./logs/drain-command.ts";
 export type { LogChanges, LogPlace } from "./logs/read-log.ts";
+export type { OciMount, OciSpec } from "./oci.ts";
 export { defaultSpec } from "./spec/default-spec.ts";
-export { stringifyExact } from "./spec/exact-json.ts";
 export type { ReadRootFile } from "./spec/find-user.ts";
-export type { OciMount, OciSpec } from "./spec/oci.ts";
 export type {
   Caller,
   ContainerOptions,

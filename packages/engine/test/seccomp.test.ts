@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { parseExact, stringifyExact } from "../src/spec/exact-json.ts";
+import { parseExact, stringifyExact } from "../src/exact-json.ts";
 import { readSeccomp } from "../src/spec/read-seccomp.ts";
 import { resolveSeccomp, type SeccompHost } from "../src/spec/resolve-seccomp.ts";
 import { parseSecurityOptions } from "../src/spec/security-opt.ts";

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { CreateExecRequest } from "@berth/proto/berth/v1";
+import type { OciSpec } from "../src/oci.ts";
 import { findUser, type ReadRootFile } from "../src/spec/find-user.ts";
 import { makeExec } from "../src/spec/make-exec.ts";
-import type { OciSpec } from "../src/spec/oci.ts";
 
 const passwd = [
   "root:x:0:0:root:/root:/bin/sh",

@@ -2,7 +2,7 @@ import { native } from "berth:native";
 import { EPERM } from "./errno.ts";
 import type { Fd } from "./fd.ts";
 import { check } from "./system-error.ts";
-import { anyTimerKeepsAlive, runDueTimer, untilNextTimer } from "./timers.ts";
+import { anyTimerKeepsAlive, runDueTimer, untilNextTimer } from "./timer-queue.ts";
 import { uncaught } from "./uncaught.ts";
 
 // epoll_ctl(2)

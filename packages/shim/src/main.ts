@@ -7,16 +7,16 @@ import { serve } from "./server.ts";
 
 // Made by units, and outlasts them.
 export { untilAborted } from "./abort.ts";
-export { bundleAt } from "./bundle.ts";
-export { newContainer } from "./container.ts";
-export { followExit } from "./exits.ts";
-export { createLogger } from "./logger.ts";
-export { followOom } from "./oom.ts";
-export { createProcess } from "./process.ts";
+export { bundleAt } from "./bundle/bundle.ts";
+export { followOom } from "./cgroup/oom.ts";
 export { quietWriter } from "./quiet-writer.ts";
+export { newContainer } from "./state/container.ts";
+export { followExit } from "./state/exits.ts";
+export { createProcess } from "./state/process.ts";
+export { createLogger } from "./stdio/logger.ts";
 
 async function main(): Promise<void> {
-  const { runCommand } = await import("./command.ts");
+  const { runCommand } = await import("./commands/command.ts");
   const config = await runCommand();
   if (config === null) return;
   // What it took to come here goes first: what now lasts would lie scattered among it, a little in each page.

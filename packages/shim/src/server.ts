@@ -17,10 +17,10 @@ import {
 } from "@berth/host";
 import type { Options } from "@berth/proto/containerd/runc/v1";
 import { createUnaryServer } from "@berth/ttrpc";
-import { createEventQueue } from "./event-queue.ts";
-import { createEvents } from "./events.ts";
-import { createForwarder } from "./forwarder.ts";
-import type { Keeper } from "./keeper.ts";
+import { createEventQueue } from "./state/event-queue.ts";
+import { createEvents } from "./state/events.ts";
+import { createForwarder } from "./state/forwarder.ts";
+import type { Keeper } from "./state/keeper.ts";
 
 const SIGINT = 2;
 const SIGUSR1 = 10;
@@ -95,7 +95,7 @@ export function serve(config: ServerConfig): void {
     await server.shutdown(GRACE_MS);
     exit(0);
   };
-  const tasks = async () => (await import("./task-service.ts")).registerTasks(keeper, () => void end());
+  const tasks = async () => (await import("./state/task-service.ts")).registerTasks(keeper, () => void end());
   const server = createUnaryServer({
     registrations: [],
     late: [
@@ -103,14 +103,14 @@ export function serve(config: ServerConfig): void {
       { typeName: "containerd.task.v3.Task", load: tasks }, // the same messages, byte for byte
       {
         typeName: "containerd.runtime.sandbox.v1.Sandbox",
-        load: async () => (await import("./sandbox-service.ts")).registerSandbox(keeper, () => void end()),
+        load: async () => (await import("./sandbox/sandbox-service.ts")).registerSandbox(keeper, () => void end()),
       },
     ],
     log,
     limits,
   });
 
-  const dump = async () => (await import("./state-dump.ts")).stateDump(keeper, queue.length);
+  const dump = async () => (await import("./state/state-dump.ts")).stateDump(keeper, queue.length);
   const own = credentials();
   const listen = (fd: Fd, serveOne: (stream: SocketStream, peer: Peer) => void) =>
     acceptLoop(fd, (stream, peer) => {

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import { after, before, it } from "node:test";
 import { type ContainerSummary, Engine } from "@berth/proto/berth/v1";
-import type { OciSpec } from "../../engine/src/spec/oci.ts";
+import type { OciSpec } from "../../engine/src/oci.ts";
 import { LogWriter } from "../../engine/test/log-writer.ts";
 import { type Harness, namespace, scope, startHarness } from "./harness.ts";
 

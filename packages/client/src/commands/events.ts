@@ -1,10 +1,10 @@
 import { unavailable } from "@berth/base";
 import { eventTypes, unpackAny } from "@berth/proto";
 import type { Envelope } from "@berth/proto/containerd/types";
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { jsonTime, jsonValue } from "../json.ts";
-import { printable } from "../table.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { jsonTime, jsonValue } from "../print/json.ts";
+import { printable } from "../print/table.ts";
 
 export const events = command({
   name: "events",

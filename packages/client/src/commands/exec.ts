@@ -2,16 +2,16 @@ import { isNotFound } from "@berth/base";
 import { env } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
-import { flag, list, text } from "../args.ts";
-import { checkTerminal, runAttached, SIGKILL, sendSignal, type Target } from "../attached.ts";
-import { command } from "../command.ts";
-import { exitCodeOf, exitCodes } from "../exit-code.ts";
-import { randomId } from "../random-id.ts";
-import { environment } from "../run-options.ts";
-import { sentenceOf } from "../sentence.ts";
-import type { Session } from "../session.ts";
-import { Interrupted, Signals } from "../signals.ts";
-import { UsageError } from "../usage-error.ts";
+import { checkTerminal, runAttached, SIGKILL, sendSignal, type Target } from "../attach/attached.ts";
+import { Interrupted, Signals } from "../attach/signals.ts";
+import { flag, list, text } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { exitCodeOf, exitCodes } from "../cli/exit-code.ts";
+import { environment } from "../cli/run-options.ts";
+import { UsageError } from "../cli/usage-error.ts";
+import { sentenceOf } from "../print/sentence.ts";
+import { randomId } from "../session/random-id.ts";
+import type { Session } from "../session/session.ts";
 
 export const exec = command({
   name: "exec",

@@ -1,10 +1,10 @@
 import type { CheckProgress, ImageCheck, ImageProblem } from "@berth/proto/berth/v1";
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { exitCodes } from "../exit-code.ts";
-import { formatSize } from "../size.ts";
-import { StatusLine } from "../status-line.ts";
-import { printable } from "../table.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { exitCodes } from "../cli/exit-code.ts";
+import { formatSize } from "../cli/size.ts";
+import { StatusLine } from "../print/status-line.ts";
+import { printable } from "../print/table.ts";
 
 export const imageCheck = command({
   name: "image check",

@@ -2,11 +2,11 @@ import { messageOf } from "@berth/base";
 import { type Fd, O, open, read, stat, stdin, watch } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { ImportImageRequest } from "@berth/proto/berth/v1";
-import { text } from "../args.ts";
-import { command } from "../command.ts";
-import { ImportProgress } from "../import-progress.ts";
-import { ownDescription } from "../own-description.ts";
-import { UsageError } from "../usage-error.ts";
+import { ownDescription } from "../attach/own-description.ts";
+import { text } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { UsageError } from "../cli/usage-error.ts";
+import { ImportProgress } from "../print/import-progress.ts";
 
 const CHUNK = 1 << 16;
 

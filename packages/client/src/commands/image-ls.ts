@@ -1,10 +1,10 @@
 import { isSet, toDate } from "@berth/proto";
 import type { Image } from "@berth/proto/containerd/services/images/v1";
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { formatAgo } from "../duration.ts";
-import { jsonTime } from "../json.ts";
-import { layoutTable } from "../table.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { formatAgo } from "../cli/duration.ts";
+import { jsonTime } from "../print/json.ts";
+import { layoutTable } from "../print/table.ts";
 
 export const imageLs = command({
   name: "image ls",

@@ -1,7 +1,7 @@
 import { isNotFound, normalizeReference } from "@berth/base";
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { expectNames, forEachName } from "../each.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { expectNames, forEachName } from "../session/each.ts";
 
 export const imageRm = command({
   name: "image rm",

@@ -1,4 +1,4 @@
-import type { AnyCommand } from "../command.ts";
+import type { AnyCommand } from "../cli/command.ts";
 import { events } from "./events.ts";
 import { exec } from "./exec.ts";
 import { imageCheck } from "./image-check.ts";

@@ -1,5 +1,5 @@
-import { command } from "../command.ts";
-import { expectNames, forEachName } from "../each.ts";
+import { command } from "../cli/command.ts";
+import { expectNames, forEachName } from "../session/each.ts";
 
 export const inspect = command({
   name: "inspect",

@@ -1,10 +1,10 @@
 import { failedPrecondition, isNotFound } from "@berth/base";
 import { signalNumber } from "@berth/host";
-import { flag, parsed } from "../args.ts";
-import { command } from "../command.ts";
-import { expectNames, forEachName } from "../each.ts";
-import type { Session } from "../session.ts";
-import { UsageError } from "../usage-error.ts";
+import { flag, parsed } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { UsageError } from "../cli/usage-error.ts";
+import { expectNames, forEachName } from "../session/each.ts";
+import type { Session } from "../session/session.ts";
 
 const SIGKILL = 9;
 

@@ -1,9 +1,9 @@
 import { stderr, stdout } from "@berth/host";
 import { LogStream } from "@berth/proto/berth/v1";
-import { flag, parsed } from "../args.ts";
-import { command } from "../command.ts";
-import { UsageError } from "../usage-error.ts";
-import { writeAll } from "../write-all.ts";
+import { flag, parsed } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { UsageError } from "../cli/usage-error.ts";
+import { writeAll } from "../print/write-all.ts";
 
 export const logs = command({
   name: "logs",

@@ -1,15 +1,15 @@
 import { isSet, toDate } from "@berth/proto";
 import type { ContainerSummary } from "@berth/proto/berth/v1";
 import type { Timestamp } from "@berth/proto/google/protobuf";
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { describeState, stateWord } from "../describe-state.ts";
-import { shortened } from "../display-width.ts";
-import { formatAgo } from "../duration.ts";
-import { expectNothing } from "../each.ts";
-import { jsonTime } from "../json.ts";
-import type { Session } from "../session.ts";
-import { layoutTable, printable } from "../table.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { formatAgo } from "../cli/duration.ts";
+import { describeState, stateWord } from "../print/describe-state.ts";
+import { shortened } from "../print/display-width.ts";
+import { jsonTime } from "../print/json.ts";
+import { layoutTable, printable } from "../print/table.ts";
+import { expectNothing } from "../session/each.ts";
+import type { Session } from "../session/session.ts";
 
 export const ps = command({
   name: "ps",

@@ -1,6 +1,6 @@
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { expectNames, forEachName } from "../each.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { expectNames, forEachName } from "../session/each.ts";
 
 export const rm = command({
   name: "rm",

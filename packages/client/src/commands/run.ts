@@ -2,17 +2,17 @@ import { BerthError, isAlreadyExists, isNotFound, messageOf } from "@berth/base"
 import { cwd, env, readText } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateContainerRequest, CreateTaskRequest } from "@berth/proto/berth/v1";
-import { checkTerminal, ignoresUnhandled, runAttached, SIGKILL, sendSignal } from "../attached.ts";
-import { command } from "../command.ts";
-import type { Connection } from "../connection.ts";
-import { ranOutOfMemory } from "../describe-state.ts";
-import { exitCodeOf, exitCodes } from "../exit-code.ts";
-import { leave } from "../leave.ts";
-import { randomId } from "../random-id.ts";
-import { containerRequest, runOptions } from "../run-options.ts";
-import { sentenceOf } from "../sentence.ts";
-import type { Session } from "../session.ts";
-import { Interrupted, Signals } from "../signals.ts";
+import { checkTerminal, ignoresUnhandled, runAttached, SIGKILL, sendSignal } from "../attach/attached.ts";
+import { Interrupted, Signals } from "../attach/signals.ts";
+import { command } from "../cli/command.ts";
+import { exitCodeOf, exitCodes } from "../cli/exit-code.ts";
+import { containerRequest, runOptions } from "../cli/run-options.ts";
+import { ranOutOfMemory } from "../print/describe-state.ts";
+import { sentenceOf } from "../print/sentence.ts";
+import type { Connection } from "../session/connection.ts";
+import { leave } from "../session/leave.ts";
+import { randomId } from "../session/random-id.ts";
+import type { Session } from "../session/session.ts";
 
 export const run = command({
   name: "run",

@@ -1,8 +1,8 @@
 import { failedPrecondition, isNotFound } from "@berth/base";
 import { Status } from "@berth/proto/containerd/v1/types";
-import { command } from "../command.ts";
-import type { Api } from "../connection.ts";
-import { expectNames, forEachName } from "../each.ts";
+import { command } from "../cli/command.ts";
+import type { Api } from "../session/connection.ts";
+import { expectNames, forEachName } from "../session/each.ts";
 
 export const start = command({
   name: "start",

@@ -1,9 +1,9 @@
-import { parsed, text } from "../args.ts";
-import { ignoresUnhandled } from "../attached.ts";
-import { command } from "../command.ts";
-import { formatDuration, parseDuration } from "../duration.ts";
-import { expectNames, forEachName } from "../each.ts";
-import type { Session } from "../session.ts";
+import { ignoresUnhandled } from "../attach/attached.ts";
+import { parsed, text } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { formatDuration, parseDuration } from "../cli/duration.ts";
+import { expectNames, forEachName } from "../session/each.ts";
+import type { Session } from "../session/session.ts";
 
 export const stop = command({
   name: "stop",

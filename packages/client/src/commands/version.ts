@@ -1,8 +1,8 @@
-import { flag } from "../args.ts";
-import { command } from "../command.ts";
-import { expectNothing } from "../each.ts";
-import { exitCodes } from "../exit-code.ts";
-import { sentenceOf } from "../sentence.ts";
+import { flag } from "../cli/args.ts";
+import { command } from "../cli/command.ts";
+import { exitCodes } from "../cli/exit-code.ts";
+import { sentenceOf } from "../print/sentence.ts";
+import { expectNothing } from "../session/each.ts";
 
 /** Of this program. */
 export const clientVersion = "0.1.0";

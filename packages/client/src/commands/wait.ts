@@ -1,6 +1,6 @@
-import { command } from "../command.ts";
-import { ranOutOfMemory } from "../describe-state.ts";
-import { expectNames, forEachName } from "../each.ts";
+import { command } from "../cli/command.ts";
+import { ranOutOfMemory } from "../print/describe-state.ts";
+import { expectNames, forEachName } from "../session/each.ts";
 
 export const wait = command({
   name: "wait",

@@ -2,9 +2,9 @@
 // berthd that was away at the end finds it when it comes back.
 import { isNotFound, type Log } from "@berth/base";
 import type { RemovalDeps } from "./deps.ts";
+import { autoRemoveLabel } from "./labels.ts";
 import { removeContainer } from "./remove-container.ts";
 
-export const autoRemoveLabel = "berth.auto-remove";
 const labelled = `labels."${autoRemoveLabel}"==true`;
 
 /** A client that has made the container and not yet its task has given up by then: it waits half as long for berthd. */

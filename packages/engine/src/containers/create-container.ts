@@ -12,19 +12,15 @@ import {
 } from "@berth/base";
 import type { ResolvedImage } from "@berth/images";
 import { readLinkInSnapshot } from "@berth/store";
+import { stringifyExact } from "../exact-json.ts";
 import { filesOf } from "../files/container-files.ts";
 import { logLabels, logLimits } from "../logs/log-limits.ts";
-import { stringifyExact } from "../spec/exact-json.ts";
+import { ociTypes } from "../oci.ts";
 import { makeSpec } from "../spec/make-spec.ts";
-import { ociTypes } from "../spec/oci.ts";
 import { isSignal } from "../spec/signals.ts";
 import type { Caller, NewContainer } from "../types.ts";
-import { autoRemoveLabel } from "./auto-remove.ts";
 import { type EngineDeps, readRootFile } from "./deps.ts";
-
-export const stopSignalLabel = "io.containerd.image.config.stop-signal";
-/** Digest of what the image's name meant when the container was made. */
-const imageDigestLabel = "berth.image.digest";
+import { autoRemoveLabel, imageDigestLabel, stopSignalLabel } from "./labels.ts";
 
 /** 12 hex digits: short enough to type, long enough not to meet. */
 export const randomId = (): string => randomBytes(6).toString("hex");

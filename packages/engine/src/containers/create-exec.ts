@@ -1,7 +1,7 @@
 import { checkId, failedPrecondition } from "@berth/base";
-import { stringifyExact } from "../spec/exact-json.ts";
+import { stringifyExact } from "../exact-json.ts";
+import { ociTypes } from "../oci.ts";
 import { makeExec } from "../spec/make-exec.ts";
-import { ociTypes } from "../spec/oci.ts";
 import type { Caller, NewExec } from "../types.ts";
 import { clientDirectory } from "./client-directory.ts";
 import { randomId } from "./create-container.ts";

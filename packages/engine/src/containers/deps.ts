@@ -3,10 +3,10 @@ import { failedPrecondition } from "@berth/base";
 import type { Images } from "@berth/images";
 import type { Runtime } from "@berth/runtime";
 import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
+import { parseExact } from "../exact-json.ts";
 import type { Lives } from "../lives.ts";
-import { parseExact } from "../spec/exact-json.ts";
+import type { OciSpec } from "../oci.ts";
 import type { ReadRootFile } from "../spec/find-user.ts";
-import type { OciSpec } from "../spec/oci.ts";
 
 export interface EngineDeps {
   readonly store: Store;

@@ -1,6 +1,6 @@
 import type { ContainerRecord } from "@berth/store";
 import { logPlace, pathOfLog } from "../logs/log-place.ts";
-import type { OciSpec } from "../spec/oci.ts";
+import type { OciSpec } from "../oci.ts";
 import type { Caller } from "../types.ts";
 import { type ContainerState, stateOf } from "./container-state.ts";
 import { type EngineDeps, specOf } from "./deps.ts";

@@ -3,8 +3,8 @@ import { failedPrecondition } from "@berth/base";
 import type { Exit, Task } from "@berth/runtime";
 import { isSignal, parseSignal } from "../spec/signals.ts";
 import type { Caller } from "../types.ts";
-import { stopSignalLabel } from "./create-container.ts";
 import type { EngineDeps } from "./deps.ts";
+import { stopSignalLabel } from "./labels.ts";
 
 export interface StopContainer {
   readonly id: string;

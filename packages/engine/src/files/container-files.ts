@@ -2,8 +2,8 @@
 // They are bound over the image's own, so nothing is written through a link that an image may have there.
 import { mkdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseExact } from "../spec/exact-json.ts";
-import type { OciMount, OciSpec } from "../spec/oci.ts";
+import { parseExact } from "../exact-json.ts";
+import type { OciMount, OciSpec } from "../oci.ts";
 import { hostHosts, ownHosts } from "./hosts.ts";
 import { hostResolvConf, ownResolvConf } from "./resolv-conf.ts";
 

@@ -1,5 +1,5 @@
 import { invalidArgument } from "@berth/base";
-import type { OciCapabilities } from "./oci.ts";
+import type { OciCapabilities } from "../oci.ts";
 
 /** Every capability by its number (capabilities(7), linux/capability.h). */
 export const allCapabilities: readonly string[] = [

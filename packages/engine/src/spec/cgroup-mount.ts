@@ -1,6 +1,6 @@
 // What a container sees of its cgroup, to read its limits: a runtime shows it its own part of the hierarchy.
 import { statfsSync } from "node:fs";
-import type { OciMount, OciSpec } from "./oci.ts";
+import type { OciMount, OciSpec } from "../oci.ts";
 
 const TOP = "/sys/fs/cgroup";
 /** statfs(2) */

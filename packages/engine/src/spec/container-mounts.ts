@@ -1,8 +1,8 @@
 import { posix } from "node:path";
 import { invalidArgument } from "@berth/base";
+import type { OciMount } from "../oci.ts";
 import type { UserMount } from "../types.ts";
 import { checkBindOptions, withReadOnlyBelow } from "./mount-options.ts";
-import type { OciMount } from "./oci.ts";
 
 /** A mount that a user asked for. Its target must be absolute, and so must what is bound. */
 export function userMount(mount: UserMount): OciMount {

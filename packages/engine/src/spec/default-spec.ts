@@ -1,7 +1,8 @@
 // What a container gets where nobody asks for anything else: containerd's default spec, as
 // `ctr oci spec` prints it, and the devices that every container may use.
+
+import type { OciDeviceRule, OciMount, OciSpec } from "../oci.ts";
 import { defaultCapabilities } from "./capabilities.ts";
-import type { OciDeviceRule, OciMount, OciSpec } from "./oci.ts";
 
 export const defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

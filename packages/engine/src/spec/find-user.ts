@@ -1,5 +1,5 @@
 import { invalidArgument } from "@berth/base";
-import type { OciUser } from "./oci.ts";
+import type { OciUser } from "../oci.ts";
 import { type GroupEntry, LARGEST_ID, type PasswdEntry, parseGroup, parseNumericId, parsePasswd } from "./passwd.ts";
 
 /** The text of a file of the container's root, or null where there is none. */

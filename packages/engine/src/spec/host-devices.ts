@@ -1,6 +1,6 @@
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { OciDevice } from "./oci.ts";
+import type { OciDevice } from "../oci.ts";
 
 /** What a container has of its own. */
 const own = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev", "console"]);

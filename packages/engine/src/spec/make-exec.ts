@@ -1,10 +1,10 @@
 import { invalidArgument } from "@berth/base";
+import type { OciProcess, OciSpec } from "../oci.ts";
 import type { ExecOptions } from "../types.ts";
 import { capabilitySets } from "./capabilities.ts";
 import { mergeEnvironment } from "./environment.ts";
 import { findUser, homeOf, type ReadRootFile } from "./find-user.ts";
 import { heldCapabilities } from "./held-capabilities.ts";
-import type { OciProcess, OciSpec } from "./oci.ts";
 
 /** One more process in a container: like its first, but for what the caller asked for. */
 export async function makeExec(

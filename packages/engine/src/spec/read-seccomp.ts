@@ -3,8 +3,8 @@
 import { constants } from "node:os";
 import { invalidArgument, messageOf } from "@berth/base";
 import { checkBounds } from "@berth/images";
+import { parseExact } from "../exact-json.ts";
 import { capabilityName } from "./capabilities.ts";
-import { parseExact } from "./exact-json.ts";
 import { integer, list, matching, object, oneOf, optional, type Read, text } from "./strict-fields.ts";
 
 const actions = [

@@ -1,6 +1,6 @@
 // From a profile to what the OCI runtime is told: conditions are decided here, by docker's rules, for the runtime knows
 // none.
-import type { OciSeccomp } from "./oci.ts";
+import type { OciSeccomp } from "../oci.ts";
 import { architectureNames, type SeccompCondition, type SeccompProfile } from "./read-seccomp.ts";
 
 /** What conditions ask about. */

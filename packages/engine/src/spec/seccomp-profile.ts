@@ -1,7 +1,7 @@
 // The default seccomp profile: what programs in containers have always been allowed, as containerd and
 // docker allow it. A list of what is allowed; everything else fails with EPERM, as if the process lacked
 // the right (clone3: ENOSYS, so that C libraries fall back to clone, whose flags can be looked at).
-import type { OciSeccomp, SeccompRule } from "./oci.ts";
+import type { OciSeccomp, SeccompRule } from "../oci.ts";
 
 const allow = "SCMP_ACT_ALLOW";
 const fail = "SCMP_ACT_ERRNO";

@@ -1,8 +1,8 @@
 // Limits of a process (setrlimit(2)), which its children inherit.
 import { readFileSync } from "node:fs";
 import { invalidArgument } from "@berth/base";
+import type { OciProcess } from "../oci.ts";
 import { heldCapabilities } from "./held-capabilities.ts";
-import type { OciProcess } from "./oci.ts";
 
 type Rlimit = NonNullable<OciProcess["rlimits"]>[number];
 
