@@ -35,11 +35,21 @@ export async function buildSupervisor(outDir: string): Promise<string> {
     legalComments: "linked",
     logLevel: "warning",
   });
+  buildTrim(join(modules, "trim.node"));
   await placeNode(join(lib, "node"));
   const launcher = join(bin, "berthd");
   await writeFile(launcher, launcherScript);
   await chmod(launcher, 0o755);
   return launcher;
+}
+
+/** The add-on that gives memory back. */
+function buildTrim(target: string): void {
+  const flags = ["-shared", "-fPIC", "-nostdlib", "-O2", "-s", "-Wall", "-Wextra", "-Werror"];
+  const { status, stderr, error } = spawnSync("gcc", [...flags, "-o", target, join(here, "c/trim.c")], {
+    encoding: "utf8",
+  });
+  if (status !== 0) throw new Error(`${target} cannot be built: ${error?.message ?? stderr}`);
 }
 
 /** Hard-linked where it can be: Node is 150 MB. */

@@ -80,6 +80,6 @@ async function imageMounts(daemon: Supervisor): Promise<{ stdout: string }> {
   const parents = new Set(lines.map(([, parent]) => parent));
   const top = lines.find(([key, , kind]) => kind === "Committed" && !parents.has(key));
   assert.ok(top?.[0] !== undefined);
-  await ctr("snapshots", "view", "look", top[0]);
-  return { stdout: await ctr("snapshots", "mounts", "/target", "look") };
+  // Nothing holds a view: a collection may take it as soon as it is there.
+  return { stdout: await ctr("snapshots", "view", "--target", "/target", "look", top[0]) };
 }

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { connect, type Socket } from "node:net";
 import { after, before, describe, it } from "node:test";
 import { startBerthd } from "../support/berthd.ts";
@@ -41,9 +42,46 @@ describe("greedy peers of berthd", () => {
     // 400 MiB were sent.
     assert.ok(memory("VmHWM") < 300 * MIB, `${memory("VmHWM")} bytes`);
     for (const socket of sockets) socket.destroy();
-    await until(
+    await goesBack(idle);
+  });
+
+  it("that leave messages of gRPC unfinished are bounded together, and the memory comes back when they go", async () => {
+    const idle = memory("VmRSS");
+    const headers = {
+      ":method": "POST",
+      ":path": "/containerd.services.content.v1.Content/Write",
+      "content-type": "application/grpc",
+      "containerd-namespace": "default",
+    };
+    const message = Buffer.alloc(60_000);
+    // Most of it never comes.
+    message.writeUInt32BE(15 * MIB, 1);
+    const sessions: ClientHttp2Session[] = [];
+    for (let count = 0; count < 100; count++) {
+      const createConnection = () => connect(berthd.address);
+      const session = connectHttp2("http://localhost", { createConnection }).on("error", () => {});
+      await once(session, "connect");
+      const written = Array.from({ length: 100 }, async () => {
+        const stream = session.request(headers).on("error", () => {});
+        // Written, or closed by berthd.
+        await new Promise<void>((resolve) => {
+          stream.once("close", () => resolve());
+          stream.write(message, () => resolve());
+        });
+      });
+      await Promise.all(written);
+      sessions.push(session);
+    }
+    await berthd.ctr("version");
+    // 572 MiB were sent.
+    assert.ok(memory("VmHWM") < 640 * MIB, `${memory("VmHWM")} bytes`);
+    for (const session of sessions) session.destroy();
+    await goesBack(idle);
+  });
+
+  const goesBack = (idle: number): Promise<void> =>
+    until(
       () => memory("VmRSS") <= idle + 64 * MIB,
       () => `memory goes back: ${memory("VmRSS")} bytes are kept, ${idle} were used before`,
     );
-  });
 });

@@ -1,41 +1,66 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { getHeapStatistics } from "node:v8";
 
 const LOOK_EVERY_MS = 2000;
 /** More than this above the least that a collection has left is worth one. */
 const WORTHWHILE = 24 << 20;
 /** Looks between two collections while what is in use stays in use. */
-const LONGEST_PAUSE = 16;
+const LONGEST_PAUSE = 32;
 /** What may come and go between two looks at a process that does nothing much. */
 const STEADY = 1 << 20;
 
 /**
- * Gives back what a burst of work or a greedy peer has left: V8 collects while it allocates, and an idle berthd
- * allocates nothing, so that it would keep its largest size for ever. Without `--expose-gc` it does nothing.
+ * Gives back what a burst of work or a greedy peer has left: V8 collects while it allocates, keeps the pages that it has
+ * emptied, and an idle berthd allocates nothing; what glibc has been given back stays in its heap. Without `--expose-gc` it
+ * does nothing.
  */
 export function reclaimWhenIdle(): Disposable {
   const { gc } = globalThis;
   if (gc === undefined) return { [Symbol.dispose]() {} };
+  const trim = loadTrim();
   // The least, not the last: a collection while peers still held memory must not hide that they let go of it later.
-  let floor = inUse();
+  let floor = memory();
   let before = floor;
   let pause = 1;
   let looksToSkip = 0;
+  const above = (now: Memory) => Math.max(now.used - floor.used, now.kept - floor.kept);
   const timer = setInterval(() => {
-    const now = inUse();
-    const isSteady = Math.abs(now - before) < STEADY;
+    const now = memory();
+    const isSteady = Math.abs(now.used - before.used) < STEADY;
     before = now;
-    if (looksToSkip-- > 0 || !isSteady || now - floor < WORTHWHILE) return;
-    gc();
-    before = inUse();
-    floor = Math.min(floor, before);
-    pause = before - floor < WORTHWHILE ? 1 : Math.min(2 * pause, LONGEST_PAUSE);
+    if (looksToSkip-- > 0 || !isSteady || above(now) < WORTHWHILE) return;
+    // The flavor that gives V8's own pool of pages back.
+    gc({ type: "major", execution: "sync", flavor: "last-resort" });
+    trim?.();
+    before = memory();
+    floor = { used: Math.min(floor.used, before.used), kept: Math.min(floor.kept, before.kept) };
+    pause = above(before) < WORTHWHILE ? 1 : Math.min(2 * pause, LONGEST_PAUSE);
     looksToSkip = pause - 1;
   }, LOOK_EVERY_MS);
   timer.unref();
   return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-function inUse(): number {
+/** Bytes. */
+interface Memory {
+  /** Of V8's heap and of buffers. */
+  readonly used: number;
+  /** Resident, and not in use by those: code, libraries, and what allocators keep. */
+  readonly kept: number;
+}
+
+function memory(): Memory {
   const { used_heap_size, external_memory } = getHeapStatistics();
-  return used_heap_size + external_memory;
+  const used = used_heap_size + external_memory;
+  return { used, kept: Math.max(0, process.memoryUsage.rss() - used) };
+}
+
+/** Null where berthd runs from its sources: the add-on (c/trim.c) lies beside the bundle. */
+function loadTrim(): (() => void) | null {
+  const path = fileURLToPath(new URL("./trim.node", import.meta.url));
+  if (!existsSync(path)) return null;
+  const addOn = { exports: {} };
+  process.dlopen(addOn, path);
+  return addOn.exports as () => void;
 }
