@@ -5,7 +5,7 @@ export { type Handler, type HandlerOf, type Interceptor, intercept } from "./int
 export { createMemoryClient, memoryTransport } from "./memory-client.ts";
 export { addMetadata, grpcKeys, type Metadata, type MetadataKeys, newMetadata, ttrpcKeys } from "./metadata.ts";
 export { metadataOf, watchCaller } from "./outgoing-call.ts";
-export { type AnyHandler, failureOf, findRoute, type Route, type Routes, routesOf } from "./routes.ts";
+export { failureOf, findRoute, type Route, type Routes, routesOf } from "./routes.ts";
 export { sendAll } from "./send-all.ts";
 export {
   type Call,

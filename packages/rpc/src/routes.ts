@@ -1,18 +1,16 @@
 import { BerthError, unimplemented } from "@berth/base";
 import type { Method } from "@berth/proto";
 import type { IncomingCall } from "./incoming-call.ts";
+import type { Handler } from "./intercept.ts";
 import type { Registration } from "./service-impl.ts";
 import { type RpcStatus, statusOf } from "./status.ts";
-
-/** A handler with its types forgotten: a request or an iterable of them in, a promise or an iterable out. */
-export type AnyHandler = (request: unknown, call: IncomingCall) => unknown;
 
 /** One method of a server. */
 export interface Route {
   /** `containerd.services.tasks.v1.Tasks/Create`: for logs and as Call.method. */
   readonly path: string;
   readonly method: Method;
-  readonly handler: AnyHandler;
+  readonly handler: Handler;
 }
 
 /** The methods of a server by the full name of their service and their own name, as on the wire. */
@@ -28,7 +26,7 @@ export function routesOf(registrations: readonly Registration[]): Routes {
       const handler = impl[name];
       if (typeof handler !== "function") throw new Error(`service ${service.typeName} has no handler for ${name}`);
       // Bound, so that an implementation may also be an instance with methods.
-      const bound = handler.bind(impl) as AnyHandler;
+      const bound = handler.bind(impl) as Handler;
       methods.set(method.name, { path: `${service.typeName}/${method.name}`, method, handler: bound });
     }
     routes.set(service.typeName, methods);

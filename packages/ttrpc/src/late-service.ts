@@ -1,6 +1,6 @@
 import { unimplemented } from "@berth/base";
 import type { MessageType } from "@berth/proto";
-import type { AnyHandler, IncomingCall, Registration } from "@berth/rpc";
+import type { Handler, IncomingCall, Registration } from "@berth/rpc";
 import { decodePayload } from "./payload.ts";
 
 /** A service whose messages and implementation are made for each call, and not kept: for programs that are mostly idle. Unary methods only. */
@@ -24,7 +24,7 @@ export async function callLate(
   const entry = Object.entries(found.methods).find(([, method]) => method.name === name);
   if (entry === undefined) throw unimplemented(`method ${name}`);
   const [local, { input, output }] = entry;
-  const handler = impl[local] as AnyHandler;
+  const handler = impl[local] as Handler;
   return encoded(output, handler(decodePayload(input, payload), call));
 }
 
