@@ -36,8 +36,8 @@ async function perform(context: Context, task: LiveTask, withContainer: boolean)
   using name = registry.remove(task);
   if (name === null) return await task.lost;
   const known = exit ?? knownExit(context, task) ?? { pid: task.pid, status: 255, at: context.clock.now() };
-  // One that ended while nobody listened, and goes before that was told.
-  if (task.found !== null) publishExit(context, task, task.found);
+  // One that ended while nobody listened, and goes before that was told: what was told is in the journal.
+  if (task.found !== null && task.journal.exit === null) publishExit(context, task, task.found);
   // One that was never started has no time of its end.
   if (!withContainer && known.at > 0n) keepExit(context, task, known);
   const gone = link.disconnected();
