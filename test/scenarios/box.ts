@@ -1,10 +1,12 @@
 // One container of a scenario, and the calls of the task service for it.
+import { readFileSync } from "node:fs";
 import type { GrpcConnection } from "@berth/grpc";
 import { isSet, typeUrls } from "@berth/proto";
 import { type CreateTaskRequest, type DeleteResponse, Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { type Process, Status } from "@berth/proto/containerd/v1/types";
 import type { Any } from "@berth/proto/google/protobuf";
 import { ociProcess } from "../support/bundle.ts";
+import { until } from "../support/until.ts";
 
 export type StatusName = "unknown" | "created" | "running" | "stopped" | "paused" | "pausing";
 
@@ -56,6 +58,19 @@ export interface BoxNeeds {
   readonly rootfs: CreateTaskRequest["rootfs"];
 }
 
+/**
+ * Whether the process is still the runtime's own, which runs the program a moment after the start was answered. It is
+ * written in Go, and ignores SIGUSR1: what is sent to it before is lost.
+ */
+function isRuntimes(pid: number): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("runc:");
+  } catch (error) {
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
+  }
+}
+
 export function boxOf(id: string, { connection, namespace, rootfs }: BoxNeeds): Box {
   const tasks = connection.service(Tasks);
   const containerId = id;
@@ -64,15 +79,23 @@ export function boxOf(id: string, { connection, namespace, rootfs }: BoxNeeds): 
     typeUrl,
     value: new TextEncoder().encode(JSON.stringify(value)),
   });
+  /** Pids by exec id. */
+  const started = new Map<string, number>();
   const box: Box = {
     id,
     create: async (request = {}) => (await tasks.create({ containerId, rootfs, ...request }, to)).pid,
-    start: async (execId = "") => (await tasks.start({ containerId, execId }, to)).pid,
+    async start(execId = "") {
+      const { pid } = await tasks.start({ containerId, execId }, to);
+      started.set(execId, pid);
+      return pid;
+    },
     async up(request) {
       await box.create(request);
       return await box.start();
     },
     async kill(signal, { execId = "", all = false } = {}) {
+      const pid = started.get(execId);
+      if (pid !== undefined) await until(() => !isRuntimes(pid));
       await tasks.kill({ containerId, execId, signal, all }, to);
     },
     async wait(execId = "") {
