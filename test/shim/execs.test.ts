@@ -5,6 +5,7 @@ import { once } from "node:events";
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { kindOf } from "@berth/base";
 import { packAny } from "@berth/proto";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import { Any } from "@berth/proto/google/protobuf";
@@ -50,7 +51,8 @@ async function startTraced(daemon: Daemon, binary: string): Promise<Traced> {
     async executed() {
       await ended;
       closeSync(logReader);
-      const calls = readFileSync(log, "utf8").matchAll(/^\d+ +execve\("[^"]*", \[(.*)\], .* = 0$/gm);
+      // Not at a line's start alone: where strace was writing of a thread that is killed, "1234 ???(" stands before it.
+      const calls = readFileSync(log, "utf8").matchAll(/\b\d+ +execve\("[^"]*", \[(.*)\], .* = 0$/gm);
       // The container's own program may be killed before it is executed.
       return [...calls]
         .map(([, list = ""]) => named(JSON.parse(`[${list}]`)))
@@ -69,7 +71,7 @@ function named([program = "", ...args]: readonly string[]): string {
 }
 
 /** A life with as many execs, and how it ends. */
-async function live({ task, exec, create, disconnect }: Shim, execs: number): Promise<void> {
+async function live({ task, exec, create, disconnect }: Shim, execs: number, maySayNothing: boolean): Promise<void> {
   await create();
   await task.start({ id });
   for (let i = 0; i < execs; i++) {
@@ -81,7 +83,9 @@ async function live({ task, exec, create, disconnect }: Shim, execs: number): Pr
   await task.kill({ id, signal: 9 });
   await task.wait({ id });
   await task.delete({ id });
-  await task.shutdown({ id });
+  await task.shutdown({ id }).catch((error) => {
+    if (!maySayNothing || kindOf(error) !== "unavailable") throw error;
+  });
   disconnect();
 }
 
@@ -89,21 +93,23 @@ async function live({ task, exec, create, disconnect }: Shim, execs: number): Pr
 const life = ["runc create", "runc init", "runc start", "runc delete"];
 const oneExec = ["runc exec", "runc init"];
 const shims = [
-  { binary: shimBinary, own: ["containerd-shim-berth-v2 start"], more: [] },
+  { binary: shimBinary, own: ["containerd-shim-berth-v2 start"], more: [], maySayNothing: false },
   {
     binary: goShim,
     own: ["containerd-shim-runc-v2 start", "containerd-shim-runc-v2"],
     more: ["runc kill"],
+    // It may close before its answer to a shutdown is sent; containerd takes that for the answer.
+    maySayNothing: true,
   },
 ] as const;
 
 describe("what is executed", () => {
-  for (const { binary, own, more } of shims)
+  for (const { binary, own, more, maySayNothing } of shims)
     for (const execs of [0, 3])
       it(`by ${binary} in a life with ${execs} execs`, async () => {
         await using daemon = await openDaemon();
         const { shim, executed } = await startTraced(daemon, binary);
-        await live(shim, execs);
+        await live(shim, execs, maySayNothing);
         const wanted = [...own, ...life, ...more, ...Array.from({ length: execs }, () => oneExec).flat()];
         assert.deepEqual(await executed(), wanted.sort());
       });
