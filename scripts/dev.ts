@@ -4,6 +4,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, watch } from "node:fs";
 import { join, resolve } from "node:path";
 import { buildProgram } from "../packages/host/build.ts";
+import { smallPrograms } from "./programs.ts";
 
 const top = resolve(import.meta.dirname, "..");
 const bin = join(top, "dist/bin");
@@ -11,21 +12,14 @@ const work = mkdtempSync("/run/berth-dev.");
 const address = join(work, "berth.sock");
 const shown = (path: string): string => path.replace(`${top}/`, "");
 
-/** Executables, and the packages that they are made of. */
-const programs = {
-  berth: "client",
-  "containerd-shim-berth-v2": "shim",
-  "berth-unpack": "unpack",
-} as const;
 const shared = ["base", "proto", "rpc", "ttrpc", "host"];
 
 async function build(names: readonly string[]): Promise<void> {
-  for (const [name, folder] of Object.entries(programs)) {
+  for (const { name, folder, entry, moreC } of smallPrograms) {
     if (!names.includes(folder) && !names.some((changed) => shared.includes(changed))) continue;
-    const entry = join(top, "packages", folder, "src/main.ts");
     try {
       const started = performance.now();
-      const path = await buildProgram({ entry, name, outDir: bin, variant: "release" });
+      const path = await buildProgram({ entry, name, outDir: bin, variant: "release", moreC });
       console.log(`built ${shown(path)} in ${Math.round(performance.now() - started)} ms`);
     } catch (error) {
       console.error(error instanceof Error ? error.message : error);
@@ -126,7 +120,7 @@ async function cleanUp(): Promise<void> {
 }
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => void cleanUp());
 
-await build(Object.values(programs));
+await build(smallPrograms.map(({ folder }) => folder));
 start();
 console.log(`
 A berthd on a throwaway root. In another terminal:

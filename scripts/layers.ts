@@ -33,7 +33,7 @@ const edges: Readonly<Record<string, readonly string[]>> = {
 const withoutNode = new Set(["base", "proto", "rpc", "ttrpc", "host", "helper/program", "shim", "client", "unpack"]);
 
 /** Those that call C. */
-const callsC = new Set(["host", "helper/program"]);
+const callsC = new Set(["host", "helper/program", "unpack"]);
 
 /** Libraries that only the named packages may import. */
 const libraries: Readonly<Record<string, readonly string[]>> = {

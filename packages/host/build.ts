@@ -116,20 +116,24 @@ const hashOf = (...parts: readonly (string | Uint8Array)[]): string => {
   return hash.digest("hex").slice(0, 16);
 };
 
+async function headersIn(folder: string): Promise<Buffer[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".h")).sort();
+  return await Promise.all(names.map((name) => readFile(join(folder, name))));
+}
+
 /** The C files as objects, compiled again only when one of them, a header or the flags have changed. */
 async function compileC(variant: Variant, more: readonly string[] = []): Promise<string[]> {
   const folder = join(here, "c");
   const names = (await readdir(folder)).sort();
-  const headers = await Promise.all(
-    names.filter((name) => name.endsWith(".h")).map((name) => readFile(join(folder, name))),
-  );
+  const headers = await headersIn(folder);
   const { libc, compile } = variants[variant];
   const { include } = engine(libc);
   const flags = [...warnings, ...compile, "-I", folder, "-isystem", include];
   const results: string[] = [];
   const own = names.filter((name) => name.endsWith(".c")).map((name) => join(folder, name));
   for (const path of [...own, ...more]) {
-    const key = hashOf(await readFile(path), ...headers, libc, flags.join(" "));
+    const beside = dirname(path) === folder ? [] : await headersIn(dirname(path));
+    const key = hashOf(await readFile(path), ...headers, ...beside, libc, flags.join(" "));
     const object = join(objects, variant, `${basename(path, ".c")}-${key}.o`);
     results.push(await cached(object, (out) => gcc(libc, [...flags, "-c", path, "-o", out])));
   }

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { buildProgram, type Variant } from "../../packages/host/build.ts";
+import { unpackC } from "../../packages/unpack/own-c.ts";
 
 export interface Mount {
   readonly type: string;
@@ -57,7 +58,14 @@ export async function buildUnpack(
   const modules = before === null ? [main] : [before, main];
   const entry = join(outDir, "main.ts");
   writeFileSync(entry, modules.map((path) => `import ${JSON.stringify(path)};\n`).join(""));
-  return buildProgram({ entry, name: "berth-unpack", outDir, variant, keepWhole: modules, moreC });
+  return buildProgram({
+    entry,
+    name: "berth-unpack",
+    outDir,
+    variant,
+    keepWhole: modules,
+    moreC: [...unpackC, ...moreC],
+  });
 }
 
 export function makeWorkplace(program: string): Workplace {

@@ -17,7 +17,7 @@
 
 // Every C file's table. An optional one is declared weak: it is there when its file is linked.
 #define EACH_TABLE(X) X(host) X(loop) X(process) X(spawn) X(files) X(tree_removal) X(socket) X(pump) X(log) X(terminal) X(bytes) X(errors) X(cgroup_lock) X(mount_api) X(tree) X(helper) X(planted)
-extern const struct table tree_table __attribute__((weak));
+extern const struct table tree_table __attribute__((weak)); // packages/unpack/c
 extern const struct table helper_table __attribute__((weak)); // packages/helper/c
 extern const struct table planted_table __attribute__((weak)); // mistakes for tests of the sanitizers
 #define DECLARE(area) extern const struct table area##_table;

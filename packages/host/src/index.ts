@@ -67,6 +67,5 @@ export { type Child, type Namespace, type SpawnOptions, spawn } from "./spawn.ts
 export { print, printError, stderr, stdin, stdout } from "./stdio.ts";
 export { check, isCode, SystemError } from "./system-error.ts";
 export { isTerminal, makeRaw, openPty, setTerminalSize, terminalSize } from "./terminal.ts";
-export { byteSum, dieWithParent, type Entry, endFilter, HashedStream, S, startFilter, tree } from "./tree.ts";
 export { exit, onUncaught } from "./uncaught.ts";
 export { acceptLoop, connectUnix, listenUnix, type Peer } from "./unix-socket.ts";

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { unpackC } from "../../unpack/own-c.ts";
 import { buildProgram, type Variant } from "../build.ts";
 import { runOnHost } from "../run-on-host.ts";
 
@@ -14,8 +15,14 @@ const planted = (name: string) => join(import.meta.dirname, "planted", name);
 const roots: readonly (readonly string[])[] = process.getuid?.() === 0 ? [[], [folder]] : [[]];
 const inRoot = (root: readonly string[]) => (root.length > 0 ? ", in a chroot" : "");
 
-const build = (variant: Variant, moreC = [planted("planted.c")]) =>
-  buildProgram({ entry: planted("main.ts"), name: "planted", outDir: join(folder, variant), variant, moreC });
+const build = (variant: Variant, own = [planted("planted.c")]) =>
+  buildProgram({
+    entry: planted("main.ts"),
+    name: "planted",
+    outDir: join(folder, variant),
+    variant,
+    moreC: [...own, ...unpackC],
+  });
 
 after(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -1,10 +1,11 @@
 import { createTarReader, dataLoss, paddedSize, resourceExhausted, TAR_BLOCK } from "@berth/base";
-import { byteSum, credentials, dropCapabilities, HashedStream, O, open, read, tree } from "@berth/host";
+import { credentials, dropCapabilities, O, open, read } from "@berth/host";
 import { detectCompression, startDecompressor } from "./compression.ts";
 import type { ApplyJob } from "./job.ts";
 import { createLayerWriter, type LayerWriter } from "./layer.ts";
 import { checkWritable, openMounts } from "./mounts.ts";
 import { Root } from "./root.ts";
+import { byteSum, HashedStream, tree } from "./tree.ts";
 
 /** What a member's owner, mode, device and file capabilities need, and nothing else. */
 const NEEDED = ["CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_MKNOD", "CAP_SETFCAP"];

@@ -1,5 +1,6 @@
 import { dataLoss, failedPrecondition, internalError, messageOf, unimplemented } from "@berth/base";
-import { endFilter, exists, type Fd, pipe, read, setNonblocking, startFilter } from "@berth/host";
+import { exists, type Fd, pipe, read, setNonblocking } from "@berth/host";
+import { endFilter, startFilter } from "./tree.ts";
 
 export type Compression = "none" | "gzip" | "zstd";
 

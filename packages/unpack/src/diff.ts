@@ -1,13 +1,14 @@
 // The changes from one tree to another as a layer: the OCI image specification's changesets, in sorted order so that
 // the same trees give the same bytes.
 import { emptyMember, encodeTarHeader, failedPrecondition, internalError, paddedSize, type TarType } from "@berth/base";
-import { dropCapabilities, type Entry, type Fd, HashedStream, S, tree } from "@berth/host";
+import { dropCapabilities, type Fd } from "@berth/host";
 import { startCompressor } from "./compression.ts";
 import { differs, type Found, findEntry } from "./entry.ts";
 import type { DiffJob } from "./job.ts";
 import { WHITEOUT } from "./layer.ts";
 import { openMounts } from "./mounts.ts";
 import { namesOf } from "./names.ts";
+import { type Entry, HashedStream, S, tree } from "./tree.ts";
 
 /** Reading everything is all that a diff needs. */
 const NEEDED = ["CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH"];

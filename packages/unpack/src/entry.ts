@@ -1,6 +1,7 @@
 import { decodeName } from "@berth/base";
-import { type Entry, type Fd, isCode, S, tree } from "@berth/host";
+import { type Fd, isCode } from "@berth/host";
 import { splitNames } from "./names.ts";
+import { type Entry, S, tree } from "./tree.ts";
 
 /** One entry of a tree that is compared, with what a tar member says about it. */
 export interface Found {

@@ -8,10 +8,11 @@ import {
   resourceExhausted,
   type TarMember,
 } from "@berth/base";
-import { type Fd, type HashedStream, isCode, S, SystemError, tree } from "@berth/host";
+import { type Fd, isCode, SystemError } from "@berth/host";
 import { namesOf, splitNames } from "./names.ts";
 import { createOwnEntries, type OwnEntries, type Shared } from "./own-entries.ts";
 import { cleanName, IMPLIED_MODE, type Place, type Root } from "./root.ts";
+import { type HashedStream, S, tree } from "./tree.ts";
 
 export const WHITEOUT = ".wh.";
 const OPAQUE = ".wh..wh..opq";

@@ -1,10 +1,11 @@
 // berth-unpack: a job on stdin, one line of JSON as the answer. An error is a line {kind, message} and exit code 1.
 import { BerthError, internalError, invalidArgument, messageOf } from "@berth/base";
-import { argv, dieWithParent, exit, Fd, HashedStream, isCode, print, read, setName, stdin, stdout } from "@berth/host";
+import { argv, exit, Fd, isCode, print, read, setName, stdin, stdout } from "@berth/host";
 import { apply } from "./apply.ts";
 import { diff } from "./diff.ts";
 import { parseApplyJob, parseDiffJob, parseProbeJob } from "./job.ts";
 import { probe } from "./probe.ts";
+import { dieWithParent, HashedStream } from "./tree.ts";
 
 /** Mounts of hundreds of layers fit; nobody sends more. */
 const MAX_JOB = 4 << 20;

@@ -11,9 +11,9 @@ import {
   O,
   open,
   SystemError,
-  tree,
   unshareMounts,
 } from "@berth/host";
+import { tree } from "./tree.ts";
 
 const LOWER = "lowerdir=";
 

@@ -1,5 +1,6 @@
 import { decodeName } from "@berth/base";
-import { type Fd, tree } from "@berth/host";
+import type { Fd } from "@berth/host";
+import { tree } from "./tree.ts";
 
 /** Names that lie one after the other, each ended by a zero byte. */
 export function splitNames(bytes: Uint8Array): string[] {

@@ -1,8 +1,9 @@
 // Whether overlayfs does on a file system what layers and containers need of it.
 import { BerthError, failedPrecondition, messageOf } from "@berth/base";
-import { type Fd, mkdir, O, open, S, tree, writeFile } from "@berth/host";
+import { type Fd, mkdir, O, open, writeFile } from "@berth/host";
 import type { ProbeJob } from "./job.ts";
 import { openMounts } from "./mounts.ts";
+import { S, tree } from "./tree.ts";
 
 /** Throws failed-precondition with the first thing that does not work. Everything is made in the job's directory. */
 export function probe({ directory, options }: ProbeJob): void {

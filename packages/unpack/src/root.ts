@@ -1,5 +1,6 @@
 import { decodeName, invalidArgument } from "@berth/base";
-import { type Fd, isCode, S, tree } from "@berth/host";
+import { type Fd, isCode } from "@berth/host";
+import { S, tree } from "./tree.ts";
 
 /** As many links as the kernel follows in one path (path_resolution(7)). */
 const MAX_LINKS = 40;

@@ -1,8 +1,7 @@
 // A directory tree that is not trusted, and streams that are hashed on their way: what berth-unpack is made of.
 // Every call takes a directory's descriptor and one name, follows no link and never waits for the loop.
 import { native } from "berth:native";
-import { Fd } from "./fd.ts";
-import { check } from "./system-error.ts";
+import { check, Fd } from "@berth/host";
 
 declare module "berth:native" {
   interface Native {
