@@ -75,7 +75,7 @@ export async function createInShim(
   const { pid } = await unlessAborted(created, signal);
   context.containers.get({ namespace, lease: "" }, id);
   const journal = noteAttempt(attempt, { phase: "created", init: identityOf(pid), shimProcess });
-  task = enterTask(context, linked, { journal, shimLog, silent: false, found: null });
+  task = enterTask(context, linked, { journal, shimLog, silent: false, life: { at: "alive" } });
   forgetExit(context, namespace, id);
   task.attendance.resume();
   return task;

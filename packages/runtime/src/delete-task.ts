@@ -1,13 +1,13 @@
 import { isNotFound, kindOf, messageOf } from "@berth/base";
 import { removeBundleSoon } from "./bundle.ts";
-import { bury, publishExit } from "./bury.ts";
+import { bury } from "./bury.ts";
 import { killShim } from "./clean-up.ts";
 import type { Context } from "./context.ts";
 import { within } from "./deadline.ts";
-import { keepExit } from "./keep-exit.ts";
-import { knownExit } from "./known-exit.ts";
+import { depart } from "./depart.ts";
 import type { LiveTask } from "./live-task.ts";
 import { asContainerdSays, isSilence } from "./shim-error.ts";
+import { exitIn } from "./task-life.ts";
 import type { Exit } from "./types.ts";
 
 const deletions = new WeakMap<LiveTask, Promise<Exit>>();
@@ -24,22 +24,18 @@ export function deleteTask(context: Context, task: LiveTask, withContainer = fal
 async function perform(context: Context, task: LiveTask, withContainer: boolean): Promise<Exit> {
   const { registry, log, timeouts } = context;
   const { namespace, id, link, directories } = task;
-  let exit: Exit | null = null;
+  let answered: Exit | null = null;
   try {
-    exit = await deleteInit(task);
+    answered = await deleteInit(task);
   } catch (error) {
     if (link.over) return await task.lost;
     if (isSilence(error) && task.initIsDead) return await bury(context, task, true);
     if (!isNotFound(error)) throw asContainerdSays(error, "failed to delete task");
   }
   // Out of the registry first: the shim's end is expected from here on.
-  using name = registry.remove(task);
+  const exit = answered ?? exitIn(task.life) ?? { pid: task.pid, status: 255, at: context.clock.now() };
+  using name = depart(context, task, { exit, keep: !withContainer, lost: null });
   if (name === null) return await task.lost;
-  const known = exit ?? knownExit(context, task) ?? { pid: task.pid, status: 255, at: context.clock.now() };
-  // One that ended while nobody listened, and goes before that was told: what was told is in the journal.
-  if (task.found !== null && task.journal.exit === null) publishExit(context, task, task.found);
-  // One that was never started has no time of its end.
-  if (!withContainer && known.at > 0n) keepExit(context, task, known);
   const gone = link.disconnected();
   const shared = registry.isShared(link.bootstrap.address, namespace, id);
   if (!shared) link.expectEnd();
@@ -54,11 +50,11 @@ async function perform(context: Context, task: LiveTask, withContainer: boolean)
     log.warn("a shim does not end and is killed", { namespace, container: id, err: messageOf(err) });
     await killShim(context, directories, task.journal);
   }
-  task.end(known);
+  task.advance({ at: "gone", exit, execStatus: exit.status });
   link.close();
   task.shimLog.close();
   await removeBundleSoon(directories, log);
-  return known;
+  return exit;
 }
 
 /** Once more on a new connection where the first breaks; a shim that has ended is told by `link.over`. */

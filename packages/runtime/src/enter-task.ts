@@ -12,7 +12,7 @@ import { recordHeard } from "./record-heard.ts";
 import type { ShimConnection } from "./shim-connection.ts";
 import { createShimLink, type ShimLink } from "./shim-link.ts";
 import type { ShimLog } from "./shim-log.ts";
-import type { Exit } from "./types.ts";
+import type { TaskLife } from "./task-life.ts";
 
 /** The way to a bundle's shim, before there is a task. */
 export interface Linked {
@@ -57,8 +57,7 @@ export interface TaskParts {
   readonly shimLog: ShimLog;
   /** The shim has left a question unanswered already. */
   readonly silent: boolean;
-  /** Init's exit, where it had ended before the shim was found again. */
-  readonly found: Exit | null;
+  readonly life: TaskLife;
 }
 
 /** Makes a task of a linked shim: from here on it is in the registry, and what was heard of it before is noted. */

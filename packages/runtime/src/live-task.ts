@@ -12,6 +12,7 @@ import { asContainerdSays, isSilence, noTask } from "./shim-error.ts";
 import type { ShimLink } from "./shim-link.ts";
 import type { ShimLog } from "./shim-log.ts";
 import { stopTask } from "./stop-task.ts";
+import { advance, exitIn, type TaskLife } from "./task-life.ts";
 import type { ExecOptions, Exit, ProcessState, StopTask, Task } from "./types.ts";
 import { toExit, toProcessState } from "./wire.ts";
 
@@ -23,8 +24,7 @@ export interface LiveTaskOptions {
   readonly timeouts: Timeouts;
   /** The shim has left a question unanswered already. */
   readonly silent: boolean;
-  /** Init's exit, where it had ended before the shim was found again. */
-  readonly found: Exit | null;
+  readonly life: TaskLife;
   readonly attend: (task: LiveTask) => Attendance;
   /** Ends a container whose shim does not answer, by force. */
   escalate(task: LiveTask): Promise<Exit>;
@@ -47,15 +47,10 @@ export class LiveTask implements Task {
   readonly link: ShimLink;
   readonly shimLog: ShimLog;
   readonly attendance: Attendance;
-  /** Init's exit, where it had ended before the shim was found again; it may not have been told yet. */
-  readonly found: Exit | null;
-  /** Resolves with init's exit when the task has ended without `delete`. */
+  /** Resolves with init's exit when the task has gone. */
   readonly lost: Promise<Exit>;
-  #resolveLost: (exit: Exit) => void;
-  #ended = false;
-  #execStatus = 0;
-  /** Init's exit was answered to a Wait. */
-  #exited = false;
+  readonly #resolveLost: (exit: Exit) => void;
+  #life: TaskLife;
   /** The shim has left a question unanswered, and nothing was heard of it since. */
   #silent: boolean;
   #journal: Journal;
@@ -68,7 +63,7 @@ export class LiveTask implements Task {
   readonly #execs = new Map<string, ProcessIdentity>();
 
   constructor(options: LiveTaskOptions) {
-    const { bundle, journal, link, shimLog, timeouts, silent, found, attend, escalate, forgotten } = options;
+    const { bundle, journal, link, shimLog, timeouts, silent, life, attend, escalate, forgotten } = options;
     this.namespace = bundle.namespace;
     this.id = bundle.id;
     this.bundle = bundle.path;
@@ -76,7 +71,7 @@ export class LiveTask implements Task {
     this.directories = bundle;
     this.link = link;
     this.shimLog = shimLog;
-    this.found = found;
+    this.#life = life;
     const lost = Promise.withResolvers<Exit>();
     this.lost = lost.promise;
     this.#resolveLost = lost.resolve;
@@ -103,29 +98,32 @@ export class LiveTask implements Task {
   /** Notes something on disk, unless the bundle is on its way out. */
   record(change: Partial<Journal>): void {
     this.#journal = { ...this.#journal, ...change };
-    if (!this.#ended) writeJournal(this.bundle, this.#journal);
+    if (!this.#isOver) writeJournal(this.bundle, this.#journal);
+  }
+
+  get life(): TaskLife {
+    return this.#life;
+  }
+
+  /** From `gone` on no call is made, and whoever waits gets the exit; from `left` on the task goes on without us. */
+  advance(to: TaskLife): void {
+    this.#life = advance(this.#life, to);
+    if (to.at === "left") this.attendance.close();
+    if (to.at !== "gone") return;
+    this.attendance.end();
+    this.#resolveLost(to.exit);
+  }
+
+  get #isOver(): boolean {
+    return this.#life.at === "gone" || this.#life.at === "left";
   }
 
   get hasEnded(): boolean {
-    return this.#exited || this.#journal.exit !== null;
+    return exitIn(this.#life) !== null;
   }
 
   get ranOutOfMemory(): boolean {
     return this.#journal.outOfMemory;
-  }
-
-  /**
-   * No call is made any more; whoever waits gets the exit, or for an exec the status that all have that were lost with it.
-   * Null: the task goes on without us.
-   */
-  end(exit: Exit | null, execStatus = exit?.status ?? 0): void {
-    this.#ended = true;
-    this.#execStatus = execStatus;
-    if (exit === null) this.attendance.close();
-    else {
-      this.attendance.end();
-      this.#resolveLost(exit);
-    }
   }
 
   async state(execId: string): Promise<ProcessState> {
@@ -207,11 +205,16 @@ export class LiveTask implements Task {
   async #waited(execId: string): Promise<Exit> {
     const answer = this.#call(null, (task, options) => task.wait({ id: this.id, execId }, options), true).then(toExit);
     // While the connection is lost, what happened is being found out: the answer is `lost`, not the break.
-    const lost = execId === "" ? this.lost : this.lost.then((exit) => ({ ...exit, status: this.#execStatus }));
-    const orLost = answer.catch((error: unknown) => (this.link.over && !this.#ended ? lost : Promise.reject(error)));
-    const exit = await Promise.race([orLost, lost]);
-    if (execId === "") this.#exited = true;
-    return { ...exit, pid: this.#pidOf(execId) || exit.pid };
+    const lost = this.lost.then((exit) => (execId === "" ? exit : { ...exit, status: this.#lostExecStatus }));
+    const orLost = answer.catch((error: unknown) => (this.link.over && !this.#isOver ? lost : Promise.reject(error)));
+    const answered = await Promise.race([orLost, lost]);
+    const exit = { ...answered, pid: this.#pidOf(execId) || answered.pid };
+    if (execId === "" && this.#life.at === "alive") this.advance({ at: "ended", exit });
+    return exit;
+  }
+
+  get #lostExecStatus(): number {
+    return this.#life.at === "gone" ? this.#life.execStatus : 0;
   }
 
   #pidOf(execId: string): number {
@@ -295,8 +298,8 @@ export class LiveTask implements Task {
 
   /** Whether init has certainly ended. */
   get initIsDead(): boolean {
-    const { init, exit } = this.#journal;
-    return exit !== null || (init !== null && !isAlive(init));
+    const { init } = this.#journal;
+    return this.hasEnded || (init !== null && !isAlive(init));
   }
 
   /**
@@ -319,7 +322,7 @@ export class LiveTask implements Task {
   }
 
   async #call<T>(timeoutMs: number | null, run: RunCall<T>, again = false): Promise<T> {
-    if (this.#ended) throw this.#notFound("");
+    if (this.#isOver) throw this.#notFound("");
     const options = { namespace: this.namespace, ...(timeoutMs !== null && { timeoutMs }) };
     try {
       return await this.link.call((task) => run(task, options), { again });

@@ -191,7 +191,7 @@ export async function openRuntime(options: RuntimeOptions): Promise<Runtime> {
     // Those that are not done are taken back, which is bounded by the deadlines of a clean-up.
     await Promise.allSettled([...creations.values()].map(({ promise }) => promise));
     for (const task of registry.all()) {
-      task.end(null);
+      task.advance({ at: "left" });
       task.link.close();
       task.shimLog.close();
     }

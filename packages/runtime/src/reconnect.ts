@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isNotFound, messageOf } from "@berth/base";
 import { type Bundle, bundleOf, namesIn, removeBundle } from "./bundle.ts";
-import { bury, publishExit } from "./bury.ts";
+import { bury } from "./bury.ts";
 import { cgroupsPathIn } from "./claim-cgroup.ts";
 import type { Context } from "./context.ts";
+import { publishExit } from "./depart.ts";
 import { enterTask, linkShim } from "./enter-task.ts";
 import { type Journal, readJournal } from "./journal.ts";
 import { keepExit, keepUnseenExit } from "./keep-exit.ts";
@@ -18,6 +19,7 @@ import { bootstrapOf, type Found, reach } from "./reach-shim.ts";
 import { recoverJournal } from "./recover-journal.ts";
 import { rollBack } from "./roll-back.ts";
 import { openShimLog } from "./shim-log.ts";
+import type { TaskLife } from "./task-life.ts";
 import type { Exit } from "./types.ts";
 import { clearUnexplained } from "./unexplained.ts";
 import { toExit } from "./wire.ts";
@@ -96,7 +98,7 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
     journal,
     shimLog: openShimLog(join(bundle.path, "log"), linked.log, context.clock),
     silent: state === null,
-    found: state !== null && state.status === STOPPED ? toExit(state) : null,
+    life: lifeOf(journal, state),
   });
   const cgroup = cgroupsPathIn(bundle.path);
   if (cgroup !== null) context.cgroups.note(cgroup, bundle);
@@ -104,8 +106,14 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
   if (!found.gone) task.attendance.resume();
   if (state === null && !found.gone)
     linked.log.warn("a shim does not answer; its container is left alone", { err: messageOf(found.error) });
-  if (task.found !== null) reportExit(context, task, task.found);
+  if (task.life.at === "ended") reportExit(context, task, task.life.exit);
   return task;
+}
+
+/** Nobody listened while we were away: what its shim says of its end may be untold. */
+function lifeOf({ exit }: Journal, state: Found["state"]): TaskLife {
+  if (exit !== null) return { at: "told", exit };
+  return state !== null && state.status === STOPPED ? { at: "ended", exit: toExit(state) } : { at: "alive" };
 }
 
 /** containerd.v1.types.Status */
@@ -114,7 +122,7 @@ const STOPPED = 3;
 /** Init ended while nobody listened. A shim that keeps its events tells soon, in order; others never do. */
 function reportExit(context: Context, task: LiveTask, exit: Exit): void {
   context.background.after(context.timeouts.exitGrace, () => {
-    if (context.registry.find(task.namespace, task.id) === task) publishExit(context, task, exit);
+    if (task.life.at === "ended") publishExit(context, task, exit);
   });
 }
 

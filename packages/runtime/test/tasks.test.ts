@@ -331,6 +331,36 @@ describe("a task", () => {
     assert.deepEqual(host.exits.get("web"), { pid: next.pid, status: 137, at, outOfMemory: false });
   });
 
+  it("has its exit told at its delete where its shim's event has not come, and that one dropped when it comes", async () => {
+    await using host = await openFakeHost();
+    const runtime = await host.open();
+    const heard = listen(runtime);
+    const shim = await host.container("web");
+    const task = await create(runtime, "web");
+    await task.start("");
+    const waiting = task.wait("", never);
+    assert.equal(task.hasEnded, false);
+    shim.exit(3);
+    await waiting;
+    assert.equal(task.hasEnded, true);
+    assert.deepEqual(heard.exits(), []);
+    await runtime.tasks.delete(NS, "web");
+    const late = packAny(TaskExit, {
+      containerId: "web",
+      id: "web",
+      pid: shim.pid,
+      exitStatus: 3,
+      exitedAt: toTimestamp(shim.exitedAt),
+    });
+    runtime.events.forward({ timestamp: systemClock.now(), namespace: NS, topic: topics.taskExit, event: late });
+    runtime.events.publish(NS, topics.taskOom, packAny(TaskOOM, { containerId: "other" }));
+    await heard.until(topics.taskOom);
+    assert.deepEqual(
+      heard.exits().map(({ pid, exitStatus }) => [pid, exitStatus]),
+      [[shim.pid, 3]],
+    );
+  });
+
   it("leaves no exit where its container goes as well, or it was never started", async () => {
     await using host = await openFakeHost();
     const runtime = await host.open();
