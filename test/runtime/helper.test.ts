@@ -5,8 +5,8 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, watch } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { silent } from "@berth/base";
-import { type Helper, startHelper } from "@berth/helper";
+import { mountsBelow, silent } from "@berth/base";
+import { type Helper, identify, startHelper } from "@berth/helper";
 import { helperEnvironment, killLaunch } from "../../packages/runtime/src/launched-processes.ts";
 
 const program = resolve(import.meta.dirname, "../../dist/bin/berth-launch");
@@ -127,8 +127,123 @@ for (const [name, path] of [
         rmSync(folder, { recursive: true });
       }
     });
+    it("signals a process, and spares another with its number", async () => {
+      const child = spawn("/bin/sleep", ["100"]);
+      const ended = once(child, "exit");
+      try {
+        const target = identify(child.pid ?? 0) ?? assert.fail("it does not run");
+        assert.equal(await launcher.signal({ ...target, startTime: "1" }, 9), false);
+        assert.equal(await launcher.signal(target, 0), true);
+        assert.equal(await launcher.signal(target, 15), true);
+        assert.deepEqual(await ended, [null, "SIGTERM"]);
+        assert.equal(await launcher.signal(target, 9), false);
+      } finally {
+        child.kill("SIGKILL");
+      }
+    });
+    it("tells when a process has ended, also one that is no child and is reaped late, and of one that has already", async () => {
+      const child = spawn("/bin/sh", ["-c", "sleep 100 & echo $!; exec sleep 100"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      try {
+        const [text] = (await once(child.stdout, "data")) as [Buffer];
+        const target = identify(Number(text)) ?? assert.fail("it does not run");
+        const patient = new AbortController();
+        let told = false;
+        const end = launcher.ended(target, patient.signal).then(() => {
+          told = true;
+        });
+        // Another call passes it.
+        assert.equal(await launcher.signal(target, 0), true);
+        assert.equal(told, false);
+        // A zombie from here on: its parent does not ask for it.
+        process.kill(target.pid, "SIGKILL");
+        await end;
+        await launcher.ended(target, patient.signal);
+        await launcher.ended({ ...target, startTime: "1" }, patient.signal);
+      } finally {
+        child.kill("SIGKILL");
+      }
+    });
+    it("stops to wait for an end with the caller's reason", async () => {
+      const stop = new AbortController();
+      const self = identify(process.pid) ?? assert.fail("we do not run");
+      const waiting = launcher.ended(self, stop.signal);
+      stop.abort(new Error("enough"));
+      await assert.rejects(
+        waiting,
+        (error: Error) => /enough/.test(error.message) || error.cause === stop.signal.reason,
+      );
+      await assert.rejects(launcher.ended(self, stop.signal), /enough|aborted/);
+    });
+    it("unmounts what is mounted, the last first, and says what cannot be", async () => {
+      const folder = mkdtempSync("/tmp/berth-helper-");
+      const mounted = () => mountsBelow(readFileSync("/proc/self/mountinfo", "utf8"), folder);
+      try {
+        for (let times = 0; times < 2; times++) assert.equal((await sh(`mount -t tmpfs none ${folder}`)).status, 0);
+        assert.equal(mounted().length, 2);
+        await launcher.unmount(mounted(), timeoutMs);
+        assert.deepEqual(mounted(), []);
+        await assert.rejects(launcher.unmount([join(folder, "none")], timeoutMs), /no such file|no mount point/i);
+      } finally {
+        while (mounted().length > 0) await sh(`umount -l ${folder}`);
+        rmSync(folder, { recursive: true });
+      }
+    });
+    it("writes a file system to its disk, and says which there is not", async () => {
+      await launcher.syncfs("/tmp", timeoutMs);
+      await assert.rejects(launcher.syncfs("/tmp/no/such", timeoutMs), /no such file/i);
+    });
   });
 }
+
+it("makes a network namespace that stays, with its loopback, and refuses a path that is there", async () => {
+  const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);
+  const folder = mkdtempSync("/tmp/berth-netns-");
+  const path = join(folder, "one");
+  try {
+    await launcher.makeNetworkNamespace(path, timeoutMs);
+    assert.notEqual(statSync(path).ino, statSync("/proc/self/ns/net").ino);
+    const run = (file: string, ...args: string[]) => launcher.run({ file, args, env, timeoutMs });
+    const { stdout: devices } = await run("nsenter", `--net=${path}`, "cat", "/proc/net/dev");
+    assert.deepEqual(
+      devices
+        .toString()
+        .match(/^ *\w+(?=:)/gm)
+        ?.map((name) => name.trim()),
+      ["lo"],
+    );
+    // Its address is routed only where the interface is up.
+    const { stdout: routes } = await run("nsenter", `--net=${path}`, "cat", "/proc/net/fib_trie");
+    assert.match(routes.toString(), /127\.0\.0\.1/);
+    const { stdout: without } = await run("unshare", "-n", "cat", "/proc/net/fib_trie");
+    assert.doesNotMatch(without.toString(), /127\.0\.0\.1/);
+    await assert.rejects(launcher.makeNetworkNamespace(path, timeoutMs), { code: "EEXIST" });
+    await assert.rejects(launcher.makeNetworkNamespace(join(folder, "no/such"), timeoutMs), { code: "ENOENT" });
+    await launcher.unmount([path], timeoutMs);
+    assert.equal(statSync(path).size, 0);
+  } finally {
+    await launcher.unmount([path], timeoutMs).catch(() => undefined);
+    await launcher.close();
+    rmSync(folder, { recursive: true });
+  }
+});
+
+it("a helper that has died is done without: a signal is sent, an end is told", async () => {
+  const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);
+  const child = spawn("/bin/sleep", ["100"]);
+  try {
+    const target = identify(child.pid ?? 0) ?? assert.fail("it does not run");
+    const end = launcher.ended(target, new AbortController().signal);
+    await launcher.run({ file: "/bin/true", args: [], env, timeoutMs });
+    process.kill(launcherPid(), "SIGKILL");
+    assert.equal(await launcher.signal(target, 9), true);
+    await end;
+  } finally {
+    child.kill("SIGKILL");
+    await launcher.close();
+  }
+});
 
 it("tells a service manager by name, and says of one that is not there what it is called", async () => {
   const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);
@@ -216,6 +331,7 @@ describe("berthd that is killed", () => {
   });
   it("does not get launched what its launcher had not come to", async () => {
     const folder = mkdtempSync("/tmp/berth-launch-");
+    const launcher = startHelper(program, helperEnvironment("/run/launcher-test"), silent);
     const owner = spawn(
       process.execPath,
       [
@@ -236,15 +352,16 @@ describe("berthd that is killed", () => {
     );
     try {
       const [text] = (await once(owner.stdout, "data")) as [Buffer];
-      const launcher = Number(text.toString());
+      const left = Number(text.toString());
       const ended = once(owner, "exit");
       owner.kill("SIGKILL");
       await ended;
-      await killLaunch("a-launch", folder);
-      assert.ok(!isAlive(launcher), "the launcher is still there");
+      await killLaunch(launcher, "a-launch", folder);
+      assert.ok(!isAlive(left), "the launcher is still there");
       assert.ok(!existsSync(join(folder, "launched")), "it was launched nevertheless");
     } finally {
       owner.kill("SIGKILL");
+      await launcher.close();
       rmSync(folder, { recursive: true });
     }
   });

@@ -32,6 +32,7 @@ export { type Log, type LogFields, silent } from "./log.ts";
 export { mountsBelow } from "./mounts-below.ts";
 export { type ShortOptions, shortOptions } from "./overlay-options.ts";
 export { checkPlainPaths, plainPaths } from "./plain-paths.ts";
+export { startTimeIn } from "./process-stat.ts";
 export { normalizeReference, parseReference, type Reference } from "./reference.ts";
 export {
   createTarReader,

@@ -1,8 +1,13 @@
 // Calls that only berth-launch makes.
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "host.h"
@@ -43,5 +48,37 @@ CALL(call_notify) {
   return error == 0 ? JS_NewInt32(ctx, 0) : failure(ctx, error);
 }
 
-static const JSCFunctionListEntry helper_rows[] = {ROW(notify, 3)};
+// pidfdOpen(pid): a descriptor that is readable once the process has ended (Linux 5.3).
+CALL(call_pidfdOpen) {
+  UNUSED;
+  int pid;
+  if (!int_argument(ctx, argv[0], &pid)) return JS_EXCEPTION;
+  return outcome(ctx, syscall(SYS_pidfd_open, pid, 0)); // close-on-exec
+}
+
+CALL(call_syncfs) {
+  UNUSED;
+  const char *path = path_argument(ctx, argv[0]);
+  if (path == NULL) return JS_EXCEPTION;
+  int fd = open(path, O_RDONLY | O_CLOEXEC), done = fd < 0 ? -1 : syncfs(fd);
+  JSValue result = outcome(ctx, done);
+  if (fd >= 0) close(fd);
+  JS_FreeCString(ctx, path);
+  return result;
+}
+
+CALL(call_unshareNetwork) {
+  UNUSED;
+  if (unshare(CLONE_NEWNET) < 0) return failure(ctx, errno);
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failure(ctx, errno);
+  struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP}; // netdevice(7)
+  JSValue result = outcome(ctx, ioctl(fd, SIOCSIFFLAGS, &request));
+  close(fd);
+  return result;
+}
+
+static const JSCFunctionListEntry helper_rows[] = {
+  ROW(notify, 3), ROW(pidfdOpen, 1), ROW(syncfs, 1), ROW(unshareNetwork, 0),
+};
 TABLE(helper);

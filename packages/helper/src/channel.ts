@@ -12,6 +12,8 @@ export interface Answer {
   readonly status?: number;
   /** Bytes of the body that are stdout; the rest is stderr. */
   readonly stdout?: number;
+  /** Of a signal: it was sent. */
+  readonly done?: boolean;
   readonly body: Buffer;
 }
 

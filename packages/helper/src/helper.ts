@@ -1,21 +1,37 @@
 // Speaks with `berth-launch`, a small process beside us that makes the calls which Node lacks. It also runs commands: Node
 // makes a child with fork(2), which copies the page tables of a process of 80 MB and leaves a page fault for every page
 // that it writes afterwards: 4 ms and more a launch, during which nobody else is served. The small one uses vfork.
-import { deadlineExceeded, type Log, unknownError } from "@berth/base";
-import { Channel, HelperError } from "./channel.ts";
+import { deadlineExceeded, kindOf, type Log, unknownError } from "@berth/base";
+import { type Answer, Channel, HelperError } from "./channel.ts";
+import type { ProcessIdentity } from "./process-identity.ts";
 import { type Command, type CommandResult, type RunCommand, runCommand } from "./run-command.ts";
+import { standIns } from "./stand-ins.ts";
 
 /** How long the end of a command that was given up is waited for. */
 const GONE_MS = 2_000;
-/** What a call has that waits for nobody, and a program that stands in for one. */
+/** What a call has that waits for nobody. */
 const CALL_MS = 10_000;
 
+/** Errors of the system have their `code`. */
 export interface Helper {
   readonly run: RunCommand;
-  /** mkfifo(3); the mode holds whatever the umask. Errors have the `code` of the system. */
+  /** mkfifo(3); the mode holds whatever the umask. */
   mkfifo(path: string, mode: number): Promise<void>;
   /** sd_pid_notify(3) in our name. `socket` is what NOTIFY_SOCKET says. */
   notify(socket: string, state: string): Promise<void>;
+  /** Signals this very process (pidfd_send_signal(2), Linux 5.1), whoever has its number. False where it has ended. */
+  signal(target: ProcessIdentity, signal: number): Promise<boolean>;
+  /** Resolves once the process has ended, as a zombie has. Rejects with the reason of the abort. */
+  ended(target: ProcessIdentity, abort: AbortSignal): Promise<void>;
+  /** Takes away what is mounted at each path, lazily (umount2(2), MNT_DETACH); links are not followed. */
+  unmount(paths: readonly string[], timeoutMs: number): Promise<void>;
+  /** What was written to the file system of a path is on its disk (syncfs(2)). */
+  syncfs(path: string, timeoutMs: number): Promise<void>;
+  /**
+   * Makes a file that is a new network namespace, with its loopback interface up: it lives until that is unmounted and
+   * unlinked. EEXIST where there is a file.
+   */
+  makeNetworkNamespace(path: string, timeoutMs: number): Promise<void>;
   /** Ends the process; what it has launched goes on. */
   close(): Promise<void>;
 }
@@ -34,26 +50,66 @@ export function startHelper(program: string | null, env: NodeJS.ProcessEnv, log:
     channel = channel.served && !closed && program !== null ? new Channel(program, env, log) : null;
     return null;
   };
+  const run: RunCommand = (command) => {
+    const through = living();
+    return through === null ? runCommand(command) : runThrough(through, command);
+  };
+  /** A call that may wait for a disk is a command of the program. False where there is no program that does it. */
+  const aside = async (name: string, paths: readonly string[], timeoutMs: number): Promise<boolean> => {
+    const through = living();
+    if (through === null || program === null) return false;
+    const { status, stderr } = await runThrough(through, { file: program, args: [name, ...paths], env, timeoutMs });
+    if (status === 0) return true;
+    const [, code = "", message = ""] = /^(\S+) (.*)/s.exec(stderr.toString().trim()) ?? [];
+    throw new HelperError(code === "-" ? "" : code, message || `berth-launch ${name} ended with status ${status}`);
+  };
   return {
-    run(command) {
-      const through = living();
-      return through === null ? runCommand(command) : runThrough(through, command);
-    },
+    run,
     async mkfifo(path, mode) {
       const through = living();
-      if (through !== null) await soon(through, `mkfifo ${path}`, { call: "mkfifo", path, mode }, callMs);
-      else await standIn({ file: "mkfifo", args: ["-m", mode.toString(8), "--", path], timeoutMs: CALL_MS });
+      if (through === null) return await standIns.mkfifo(path, mode);
+      await soon(through, `mkfifo ${path}`, { call: "mkfifo", path, mode }, callMs);
     },
     async notify(socket, state) {
-      const { pid } = process;
       const through = living();
-      if (through !== null) {
-        await soon(through, "sd_notify", { call: "notify", socket, state, pid }, callMs);
-        return;
-      }
-      const environment = { PATH: process.env.PATH, NOTIFY_SOCKET: socket };
-      const args = [`--pid=${pid}`, ...state.split("\n")];
-      await standIn({ file: "systemd-notify", args, env: environment, timeoutMs: CALL_MS });
+      if (through === null) return await standIns.notify(socket, state);
+      await soon(through, "sd_notify", { call: "notify", socket, state, pid: process.pid }, callMs);
+    },
+    async signal(target, signal) {
+      const through = living();
+      if (through === null) return await standIns.signal(target, signal);
+      const call = { call: "signal", target, signal };
+      const sent = soon(through, `a signal to process ${target.pid}`, call, callMs);
+      return await sent.then(
+        ({ done }) => done === true,
+        unlessLost(() => standIns.signal(target, signal)),
+      );
+    },
+    async ended(target, abort) {
+      abort.throwIfAborted();
+      const through = living();
+      if (through === null) return await standIns.ended(target, abort);
+      const { id, answer } = through.request(`the end of process ${target.pid}`, { call: "ended", target });
+      const stop = () => {
+        through.cancel(id);
+        through.giveUp(id, abort.reason as Error);
+      };
+      abort.addEventListener("abort", stop, { once: true });
+      await answer
+        .then(
+          () => undefined,
+          unlessLost(() => standIns.ended(target, abort)),
+        )
+        .finally(() => abort.removeEventListener("abort", stop));
+    },
+    async unmount(paths, timeoutMs) {
+      if (!(await aside("unmount", paths, timeoutMs))) await standIns.unmount(paths, timeoutMs);
+    },
+    async syncfs(path, timeoutMs) {
+      if (!(await aside("syncfs", [path], timeoutMs))) await standIns.syncfs(path, timeoutMs);
+    },
+    async makeNetworkNamespace(path, timeoutMs) {
+      if (!(await aside("netns", [path], timeoutMs))) await standIns.makeNetworkNamespace(path, timeoutMs);
     },
     async close() {
       closed = true;
@@ -63,31 +119,29 @@ export function startHelper(program: string | null, env: NodeJS.ProcessEnv, log:
   };
 }
 
+/** For what can be done twice: where the helper has died, or is stopped, it is done without it. */
+const unlessLost =
+  <T>(again: () => Promise<T>) =>
+  (error: unknown): Promise<T> =>
+    ["unavailable", "deadline-exceeded"].includes(kindOf(error)) ? again() : Promise.reject(error);
+
 /** A helper that is stopped keeps nobody waiting. */
 async function soon(
   channel: Channel,
   about: string,
   head: Parameters<Channel["request"]>[1],
   ms: number,
-): Promise<void> {
+): Promise<Answer> {
   const { id, answer } = channel.request(about, head);
   const late = setTimeout(
     () => channel.giveUp(id, deadlineExceeded(`${about} was not done by berthd's helper within ${ms} ms`)),
     ms,
   );
   try {
-    await answer;
+    return await answer;
   } finally {
     clearTimeout(late);
   }
-}
-
-async function standIn(command: Command): Promise<void> {
-  const { status, stderr } = await runCommand(command);
-  const said = stderr.toString().trim();
-  if (status === 0) return;
-  const code = /no space left/i.test(said) ? "ENOSPC" : /quota exceeded/i.test(said) ? "EDQUOT" : "";
-  throw new HelperError(code, said || `${command.file} ended with status ${status}`);
 }
 
 async function runThrough(channel: Channel, command: Command): Promise<CommandResult> {

@@ -14,6 +14,7 @@ import {
 import { rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type Log, messageOf } from "@berth/base";
+import type { Helper } from "@berth/helper";
 import type { Any } from "@berth/proto/google/protobuf";
 import { beginJournal } from "./journal.ts";
 import { unmountBelow } from "./mounts.ts";
@@ -98,13 +99,13 @@ function fillBundle(bundle: Bundle, spec: Any | null): void {
 }
 
 /** Removes a bundle with its work directory, after unmounting what is mounted below it. */
-export async function removeBundle(bundle: Bundle): Promise<void> {
-  for (const path of await freeBundle(bundle)) rmSync(path, { recursive: true, force: true });
+export async function removeBundle(helper: Helper, bundle: Bundle): Promise<void> {
+  for (const path of await freeBundle(helper, bundle)) rmSync(path, { recursive: true, force: true });
 }
 
 /** The same, as far as the names go; the files go once the caller has been answered, or in the sweep of the next start. */
-export async function removeBundleSoon(bundle: Bundle, log: Log): Promise<void> {
-  const hidden = await freeBundle(bundle);
+export async function removeBundleSoon(helper: Helper, bundle: Bundle, log: Log): Promise<void> {
+  const hidden = await freeBundle(helper, bundle);
   setImmediate(() => {
     for (const path of hidden) {
       try {
@@ -117,12 +118,12 @@ export async function removeBundleSoon(bundle: Bundle, log: Log): Promise<void> 
   });
 }
 
-async function freeBundle(bundle: Bundle): Promise<string[]> {
+async function freeBundle(helper: Helper, bundle: Bundle): Promise<string[]> {
   try {
     // Fails where something is mounted or left there, and only then is it worth looking.
     rmdirSync(join(bundle.path, "rootfs"));
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") await unmountBelow(bundle.path);
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") await unmountBelow(helper, bundle.path);
   }
   return [hide(bundle.path), hide(bundle.work)].filter((path) => path !== null);
 }

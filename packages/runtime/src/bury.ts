@@ -42,7 +42,7 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
   const reply = await deleteLeftovers(context, directories, journal);
   // Where the command failed, nobody has ended the container yet.
   if (reply === null) {
-    killContainer(journal);
+    await killContainer(context, journal);
     await removeCgroup(directories);
   }
   const exit = exitOf(context, task, reply, force);
@@ -52,7 +52,7 @@ async function perform(context: Context, task: LiveTask, force: boolean): Promis
   if (name === null) return await task.lost;
   task.advance({ at: "gone", exit, execStatus });
   task.shimLog.close();
-  await removeBundle(directories).catch((err) =>
+  await removeBundle(context.helper, directories).catch((err) =>
     log.error("the bundle of a task that has ended cannot be removed", {
       namespace,
       container: id,

@@ -1,7 +1,7 @@
 // Killing what a shim should have killed: everything in a container's cgroup (cgroups(7)).
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { identify, signalProcess, tellsEnd } from "./process-identity.ts";
+import { type Helper, identify, tellsEnd } from "@berth/helper";
 
 export interface Cgroup {
   /** Directories below /sys/fs/cgroup. */
@@ -30,7 +30,7 @@ export function cgroupOf(pid: number): Cgroup | null {
 }
 
 /** Kills every process in the cgroup, and what they fork meanwhile. */
-export function killCgroup(cgroup: Cgroup): void {
+export async function killCgroup(helper: Helper, cgroup: Cgroup): Promise<void> {
   for (const directory of cgroup.directories) {
     try {
       // Linux 5.14: one write kills the whole tree at once.
@@ -39,7 +39,7 @@ export function killCgroup(cgroup: Cgroup): void {
     } catch {
       // Version 1, an older kernel, or a cgroup that is gone: one by one.
     }
-    for (let round = 0; round < 10; round++) if (killListed(directory) === 0) break;
+    for (let round = 0; round < 10; round++) if ((await killListed(helper, directory)) === 0) break;
     thaw(directory);
   }
 }
@@ -57,7 +57,7 @@ function thaw(directory: string): void {
   }
 }
 
-function killListed(directory: string): number {
+async function killListed(helper: Helper, directory: string): Promise<number> {
   let pids: number[];
   try {
     pids = readFileSync(join(directory, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
@@ -68,7 +68,7 @@ function killListed(directory: string): number {
   let killed = 0;
   for (const pid of pids) {
     const identity = identify(pid);
-    if (identity !== null && pid !== process.pid && signalProcess(identity, 9)) killed++;
+    if (identity !== null && pid !== process.pid && (await helper.signal(identity, 9))) killed++;
   }
   return killed;
 }

@@ -1,8 +1,8 @@
 // What is done about a shim that cannot do it itself any more.
 import { lstatSync, readFileSync, unlinkSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { deadlineExceeded, messageOf } from "@berth/base";
+import { isAlive } from "@berth/helper";
 import { socketPath } from "./bootstrap-reply.ts";
 import type { Bundle } from "./bundle.ts";
 import { cgroupOf, killCgroup } from "./cgroup.ts";
@@ -10,43 +10,41 @@ import type { Context } from "./context.ts";
 import { removeDeadSockets } from "./dead-sockets.ts";
 import type { Journal } from "./journal.ts";
 import { killLaunch } from "./launched-processes.ts";
-import { isAlive, signalProcess } from "./process-identity.ts";
 import { deleteByShim } from "./shim-command.ts";
 import type { Exit } from "./types.ts";
 
-const LOOK_MS = 20;
-
 /** Kills init and everything in its cgroup, by what the journal knows of them. */
-export function killContainer(journal: Journal): void {
-  const { init } = journal;
+export async function killContainer({ helper }: Pick<Context, "helper">, { init }: Journal): Promise<void> {
   if (init === null || !isAlive(init)) return;
   // To be read before init is gone.
   const cgroup = cgroupOf(init.pid);
-  signalProcess(init, 9);
-  if (cgroup !== null) killCgroup(cgroup);
+  await helper.signal(init, 9);
+  if (cgroup !== null) await killCgroup(helper, cgroup);
 }
 
 /** The same, and waits until init has ended. deadline-exceeded where it does not: the kernel alone can hold it. */
-export async function endContainer({ timeouts }: Context, bundle: Bundle, journal: Journal): Promise<void> {
-  killContainer(journal);
+export async function endContainer(context: Context, bundle: Bundle, journal: Journal): Promise<void> {
+  const { helper, timeouts } = context;
   const { init } = journal;
-  // Nobody tells us of the end of a process that is not our child, and Node has no pidfds.
-  for (let left = timeouts.kill; init !== null && isAlive(init); left -= LOOK_MS) {
-    if (left <= 0)
-      throw deadlineExceeded(
-        `container ${JSON.stringify(bundle.id)} was killed and its process ${init.pid} has not ended in ${timeouts.kill} ms`,
-      );
-    await pause(LOOK_MS);
-  }
+  await killContainer(context, journal);
+  if (init === null) return;
+  const late = AbortSignal.timeout(timeouts.kill);
+  await helper.ended(init, late).catch((cause: unknown) => {
+    if (!late.aborted) throw cause;
+    const who = `container ${JSON.stringify(bundle.id)}`;
+    throw deadlineExceeded(`${who} was killed and its process ${init.pid} has not ended in ${timeouts.kill} ms`, {
+      cause,
+    });
+  });
 }
 
 /** Kills the shim, unless it keeps other containers as well. Its socket, which nobody else removes, goes too. */
 export async function killShim(context: Context, bundle: Bundle, journal: Journal): Promise<void> {
   const address = journal.address !== "" ? journal.address : addressFile(bundle);
   if (address !== "" && context.registry.isShared(address, bundle.namespace, bundle.id)) return;
-  const wasKnown = journal.shimProcess !== null && signalProcess(journal.shimProcess, 9);
+  const wasKnown = journal.shimProcess !== null && (await context.helper.signal(journal.shimProcess, 9));
   // A launch that was cut short may have left its helper, or a shim that has told nobody its pid.
-  if (!wasKnown && journal.launchId !== "") await killLaunch(journal.launchId, context.layout.state);
+  if (!wasKnown && journal.launchId !== "") await killLaunch(context.helper, journal.launchId, context.layout.state);
   if (address !== "") removeSocket(address);
   else await removeDeadSockets(context.socketDirectory);
 }

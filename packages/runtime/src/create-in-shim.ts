@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kindOf, messageOf } from "@berth/base";
+import { identify, identityOf, type ProcessIdentity } from "@berth/helper";
 import { type Bootstrap, formatBootstrap } from "./bootstrap-reply.ts";
 import type { Bundle } from "./bundle.ts";
 import type { Context } from "./context.ts";
@@ -10,7 +11,6 @@ import { enterTask, type Linked, linkShim } from "./enter-task.ts";
 import { forgetExit } from "./keep-exit.ts";
 import type { LiveTask } from "./live-task.ts";
 import { noteAttempt, type ObtainedShim } from "./obtain-shim.ts";
-import { identify, identityOf, type ProcessIdentity } from "./process-identity.ts";
 import type { Attempt } from "./roll-back.ts";
 import { asContainerdSays } from "./shim-error.ts";
 import type { CreateTask } from "./types.ts";

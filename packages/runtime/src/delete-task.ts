@@ -53,7 +53,7 @@ async function perform(context: Context, task: LiveTask, withContainer: boolean)
   task.advance({ at: "gone", exit, execStatus: exit.status });
   link.close();
   task.shimLog.close();
-  await removeBundleSoon(directories, log);
+  await removeBundleSoon(context.helper, directories, log);
   return exit;
 }
 

@@ -67,6 +67,7 @@ export function enterTask(context: Context, linked: Linked, parts: TaskParts): L
     bundle: linked.bundle,
     link: linked.link,
     timeouts,
+    signalProcess: context.helper.signal,
     attend: (attended) => attendanceOf(context, attended),
     escalate: (stuck) => bury(context, stuck, true),
     forgotten: (lost) =>

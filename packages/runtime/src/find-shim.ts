@@ -1,7 +1,7 @@
 // The shim of a bundle by what the kernel knows: its command line, and the sockets that it listens on.
 import { readdir, readFile, readlink } from "node:fs/promises";
+import { identify, isAlive, type ProcessIdentity, tellsEnd } from "@berth/helper";
 import type { Bundle } from "./bundle.ts";
-import { identify, isAlive, type ProcessIdentity, tellsEnd } from "./process-identity.ts";
 
 /** The process that was called for this container and works in its bundle, as shims of every make do; null for none. */
 export async function findShim({ namespace, id, path }: Bundle): Promise<ProcessIdentity | null> {

@@ -12,9 +12,9 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type Instant, instantOfMs } from "@berth/base";
+import type { ProcessIdentity } from "@berth/helper";
 import type { Attended } from "./attendance.ts";
 import { socketPath } from "./bootstrap-reply.ts";
-import type { ProcessIdentity } from "./process-identity.ts";
 
 export interface Journal {
   readonly version: 1;

@@ -1,7 +1,7 @@
 // Every launch of a shim carries an id in its environment, which whatever it forks inherits. So the
 // processes of a launch whose reply nobody read can be found, and no others.
 import { readdir, readFile } from "node:fs/promises";
-import { identify, type ProcessIdentity, signalProcess, tellsEnd } from "./process-identity.ts";
+import { type Helper, identify, type ProcessIdentity, tellsEnd } from "@berth/helper";
 
 export const LAUNCH_VARIABLE = "BERTH_LAUNCH";
 const AT_ONCE = 32;
@@ -50,19 +50,19 @@ async function processesWith(entries: readonly string[], without: string | null)
  * Kills what a launch has left, again and again until a look finds nothing: they may fork meanwhile. The launcher of a
  * supervisor that was killed goes first, for it may have been asked and not have launched yet.
  */
-export async function killLaunch(launchId: string, state: string): Promise<number> {
+export async function killLaunch(helper: Helper, launchId: string, state: string): Promise<number> {
   const mine = `${OWNER_VARIABLE}=${owner()}`;
-  await killAll(() => processesWith([`${LAUNCHER_VARIABLE}=${state}`], mine));
-  return await killAll(() => processesOfLaunch(launchId));
+  await killAll(helper, () => processesWith([`${LAUNCHER_VARIABLE}=${state}`], mine));
+  return await killAll(helper, () => processesOfLaunch(launchId));
 }
 
-async function killAll(look: () => Promise<ProcessIdentity[]>): Promise<number> {
+async function killAll(helper: Helper, look: () => Promise<ProcessIdentity[]>): Promise<number> {
   let killed = 0;
   // Bounded, because a process in an uninterruptible sleep cannot be waited for.
   for (let round = 0; round < 20; round++) {
     const alive = await look();
     if (alive.length === 0) break;
-    for (const one of alive) if (signalProcess(one, 9)) killed++;
+    for (const one of alive) if (await helper.signal(one, 9)) killed++;
   }
   return killed;
 }

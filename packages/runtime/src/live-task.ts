@@ -1,12 +1,12 @@
 // A task, as long as it has a shim: each method is an RPC with a deadline, and what a stuck shim does not do.
 import { BerthError, isNotFound, kindOf, messageOf, notFound, unavailable } from "@berth/base";
+import { type Helper, identityOf, isAlive, type ProcessIdentity } from "@berth/helper";
 import type { Any } from "@berth/proto/google/protobuf";
 import type { Attendance } from "./attendance.ts";
 import { type Bundle, ownCheckpoint, removeDirectory } from "./bundle.ts";
 import { unlessAborted, within } from "./deadline.ts";
 import { type Journal, writeJournal } from "./journal.ts";
 import type { Timeouts } from "./options.ts";
-import { identityOf, isAlive, type ProcessIdentity, signalProcess } from "./process-identity.ts";
 import type { TaskClient } from "./shim-connection.ts";
 import { asContainerdSays, isSilence, noTask } from "./shim-error.ts";
 import type { ShimLink } from "./shim-link.ts";
@@ -25,6 +25,7 @@ export interface LiveTaskOptions {
   /** The shim has left a question unanswered already. */
   readonly silent: boolean;
   readonly life: TaskLife;
+  readonly signalProcess: Helper["signal"];
   readonly attend: (task: LiveTask) => Attendance;
   /** Ends a container whose shim does not answer, by force. */
   escalate(task: LiveTask): Promise<Exit>;
@@ -55,6 +56,7 @@ export class LiveTask implements Task {
   #silent: boolean;
   #journal: Journal;
   readonly #timeouts: Timeouts;
+  readonly #signalProcess: Helper["signal"];
   readonly #escalate: (task: LiveTask) => Promise<Exit>;
   readonly #forgotten: (task: LiveTask) => void;
   /** Calls under way that a second caller joins, by what they ask. */
@@ -63,7 +65,8 @@ export class LiveTask implements Task {
   readonly #execs = new Map<string, ProcessIdentity>();
 
   constructor(options: LiveTaskOptions) {
-    const { bundle, journal, link, shimLog, timeouts, silent, life, attend, escalate, forgotten } = options;
+    const { bundle, journal, link, shimLog, timeouts, silent, life, signalProcess, attend, escalate, forgotten } =
+      options;
     this.namespace = bundle.namespace;
     this.id = bundle.id;
     this.bundle = bundle.path;
@@ -78,6 +81,7 @@ export class LiveTask implements Task {
     this.#journal = journal;
     this.#timeouts = timeouts;
     this.#silent = silent;
+    this.#signalProcess = signalProcess;
     this.#escalate = escalate;
     this.#forgotten = forgotten;
     this.attendance = attend(this);
@@ -179,7 +183,7 @@ export class LiveTask implements Task {
       return;
     }
     const target = execId === "" ? this.#journal.init : this.#execs.get(execId);
-    if (target == null || !signalProcess(target, signal)) throw error;
+    if (target == null || !(await this.#signalProcess(target, signal))) throw error;
   }
 
   async exec(options: ExecOptions): Promise<void> {

@@ -1,8 +1,8 @@
 // Whether a container runs of which there is no journal, by what its runtime and its bundle have noted.
 import { readFileSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
+import { identify, isAlive, type ProcessIdentity, tellsEnd } from "@berth/helper";
 import type { Bundle } from "./bundle.ts";
-import { identify, isAlive, type ProcessIdentity, tellsEnd } from "./process-identity.ts";
 
 /** Where runtimes keep their state of a container, and the fields for init's pid and start time: runc's, and crun's. */
 const states = [

@@ -1,4 +1,6 @@
 // After a restart: whether a bundle's shim still answers, and what it says of its container.
+
+import { isAlive } from "@berth/helper";
 import type { ConnectResponse, StateResponse } from "@berth/proto/containerd/task/v2";
 import { NobodyListens } from "@berth/transport";
 import type { Bootstrap } from "./bootstrap-reply.ts";
@@ -8,7 +10,6 @@ import { within } from "./deadline.ts";
 import { findShim, listeningPaths } from "./find-shim.ts";
 import type { Journal } from "./journal.ts";
 import type { Limit } from "./limit.ts";
-import { isAlive } from "./process-identity.ts";
 import { addressesIn } from "./recover-journal.ts";
 import type { ShimConnection } from "./shim-connection.ts";
 

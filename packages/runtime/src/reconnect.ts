@@ -3,6 +3,7 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { isNotFound, messageOf } from "@berth/base";
+import { identify, identityOf, isAlive } from "@berth/helper";
 import { type Bundle, bundleOf, namesIn, removeBundle } from "./bundle.ts";
 import { bury } from "./bury.ts";
 import { cgroupsPathIn } from "./claim-cgroup.ts";
@@ -14,7 +15,6 @@ import { keepExit, keepUnseenExit } from "./keep-exit.ts";
 import type { Limit } from "./limit.ts";
 import type { LiveTask } from "./live-task.ts";
 import { livingInit } from "./living-init.ts";
-import { identify, identityOf, isAlive } from "./process-identity.ts";
 import { bootstrapOf, type Found, reach } from "./reach-shim.ts";
 import { recoverJournal } from "./recover-journal.ts";
 import { rollBack } from "./roll-back.ts";
@@ -57,7 +57,7 @@ async function decide(context: Context, bundle: Bundle, limit: Limit): Promise<v
   // Nothing has outlived the machine, and nobody is dialed to learn it.
   if (journal.bootId !== context.bootId) {
     keepLast(context, bundle, journal);
-    return await removeBundle(bundle);
+    return await removeBundle(context.helper, bundle);
   }
   if (journal.phase === "launching") return await rollBack(context, { bundle, journal, link: null, shimLog: null });
   const found = await reach(context, bundle, journal, limit);

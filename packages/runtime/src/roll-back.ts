@@ -29,16 +29,16 @@ export async function rollBack(context: Context, attempt: Attempt): Promise<void
       attempt.link === null || attempt.abandoned === true ? "stuck" : await endByShim(context, attempt.link, bundle);
     attempt.link?.close();
     if (journal !== null && ended === "stuck") {
-      killContainer(journal);
+      await killContainer(context, journal);
       await killShim(context, bundle, journal);
     }
     // A runtime that creates outlives its shim, and would go on after what comes next.
-    if (journal?.phase === "launching") await killLaunch(journal.launchId, context.layout.state);
+    if (journal?.phase === "launching") await killLaunch(context.helper, journal.launchId, context.layout.state);
     // containerd's shim forgets a container whose create fails late, and leaves what the runtime has made of it.
     if (journal !== null && ended !== "deleted") await deleteLeftovers(context, bundle, journal);
     if (journal !== null) await removeCgroup(bundle);
     attempt.shimLog?.[Symbol.dispose]();
-    await removeBundle(bundle);
+    await removeBundle(context.helper, bundle);
   } catch (err) {
     log.error("what is left of a task cannot be removed", {
       namespace: bundle.namespace,

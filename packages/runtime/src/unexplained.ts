@@ -9,18 +9,21 @@ import { NEXT_JOURNAL } from "./journal.ts";
 import { livingInit } from "./living-init.ts";
 import { unmountBelow } from "./mounts.ts";
 
-type Needs = Pick<Context, "runcRoot" | "putAside" | "log">;
+type Deps = Pick<Context, "runcRoot" | "putAside" | "log">;
 
 /** Makes the place of the bundle free. Where it cannot be, the reason: its container runs, say. */
-export async function clearUnexplained(context: Needs, bundle: Bundle): Promise<string | null> {
+export async function clearUnexplained(
+  context: Deps & Pick<Context, "helper">,
+  bundle: Bundle,
+): Promise<string | null> {
   if (wasBegunByUs(bundle)) {
-    await removeBundle(bundle);
+    await removeBundle(context.helper, bundle);
     return null;
   }
   const init = livingInit(context.runcRoot, bundle);
   if (init !== null) return `its process ${init.pid} runs: end it first`;
   // What a snapshot tells how to mount again; anything else may hold what is nowhere else.
-  await unmountBelow(join(bundle.path, "rootfs"));
+  await unmountBelow(context.helper, join(bundle.path, "rootfs"));
   const [mount] = mountsBelow(readFileSync("/proc/self/mountinfo", "utf8"), bundle.path);
   if (mount !== undefined) return `something is mounted at ${mount}: unmount it first`;
   if (!clearDirectory(context, bundle, "bundles")) return "it cannot be moved away";
@@ -29,7 +32,7 @@ export async function clearUnexplained(context: Needs, bundle: Bundle): Promise<
 }
 
 /** Removes the bundle ("bundles") or work directory ("tasks") if it is empty, else puts it aside. */
-export function clearDirectory({ putAside, log }: Needs, bundle: Bundle, area: "bundles" | "tasks"): boolean {
+export function clearDirectory({ putAside, log }: Deps, bundle: Bundle, area: "bundles" | "tasks"): boolean {
   const { namespace, id } = bundle;
   const path = area === "bundles" ? bundle.path : bundle.work;
   try {

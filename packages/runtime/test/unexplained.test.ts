@@ -6,9 +6,9 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFil
 import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { kindOf, type Log } from "@berth/base";
+import { identify } from "@berth/helper";
 import { bundleOf, createBundle, openLayout } from "../src/bundle.ts";
 import { bundledContainers, type CreateTask } from "../src/index.ts";
-import { identify } from "../src/process-identity.ts";
 import { type FakeHost, openFakeHost } from "./fake-shim.ts";
 
 const NS = "test";

@@ -27,6 +27,7 @@ import { nativeLayout } from "./snapshots/native.ts";
 import { overlayLayout } from "./snapshots/overlay.ts";
 import { overlaySupport, type TryOverlay } from "./snapshots/overlay-support.ts";
 import { type LocalSnapshotter, openSnapshotter } from "./snapshots/snapshotter.ts";
+import { syncByProgram } from "./sync-by-program.ts";
 import { openTrash } from "./trash.ts";
 import type { Store } from "./types.ts";
 import { unfinishedStore } from "./unfinished.ts";
@@ -54,6 +55,8 @@ export interface StoreOptions {
   readonly sharingPolicy?: SharingPolicy;
   /** Null, the default, for a caller that mounts nothing: the overlayfs snapshotter is there untried. */
   readonly tryOverlay?: TryOverlay | null;
+  /** Writes a file system to its disk, given a path on it (syncfs(2)). Default: by sync(1). */
+  readonly syncfs?: (path: string) => Promise<void>;
   /** Milliseconds that things of unknown origin are kept. Default: a week. */
   readonly quarantineMs?: number;
 }
@@ -78,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<Store> {
   const { root, state = null, clock, log, gc } = options;
-  const { sharingPolicy = "shared", tryOverlay = null, quarantineMs = WEEK } = options;
+  const { sharingPolicy = "shared", tryOverlay = null, quarantineMs = WEEK, syncfs = syncByProgram } = options;
   const { db } = claimed;
   const boot = bootId();
   const session = openBootSession(db, boot);
@@ -119,7 +122,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
   const layouts = [overlayLayout(root, await overlaySupport(core, tryOverlay)), nativeLayout(root)];
   const numbers = snapshotNumbers(db, layouts);
   const snapshotters = new Map<string, LocalSnapshotter>();
-  for (const one of layouts) snapshotters.set(one.name, openSnapshotter(core, one, numbers));
+  for (const one of layouts) snapshotters.set(one.name, openSnapshotter(core, one, numbers, syncfs));
 
   removals.clear();
   quarantine.tell();

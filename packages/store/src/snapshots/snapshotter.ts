@@ -14,7 +14,6 @@ import {
 } from "@berth/base";
 import { type Core, fromLabels, labelField, toLabels } from "../core.ts";
 import { fileError } from "../full-disk.ts";
-import { run } from "../run.ts";
 import { attachToLease, checkLease, detachFromLease, enterNamespace, namespaceOf } from "../scope.ts";
 import { syncDirectory } from "../sync-directory.ts";
 import { openTrash, type Trash } from "../trash.ts";
@@ -52,7 +51,12 @@ const SELECT = `SELECT s.*, p.name AS parent_name FROM snapshots AS s LEFT JOIN 
   WHERE s.namespace = ? AND s.snapshotter = ?`;
 
 /** Snapshots as rows and numbered directories; `numbers` gives numbers that were never used. */
-export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next(): number }): LocalSnapshotter {
+export function openSnapshotter(
+  core: Core,
+  layout: LayerLayout,
+  numbers: { next(): number },
+  syncfs: (path: string) => Promise<void>,
+): LocalSnapshotter {
   const { db, clock, changed, tell, removals, quarantine } = core;
   const trash = openTrash(join(dirname(layout.directory), "removed"), core);
   putAsideUnknown();
@@ -247,7 +251,9 @@ export function openSnapshotter(core: Core, layout: LayerLayout, numbers: { next
       checkDirectory(own, () => ownerOf(before.id));
       const { size, inodes } = await diskUsage(own);
       // What others will build on must be as durable as the record of it.
-      await run("sync", ["-f", own], core.root, `writing snapshot ${key} to the disk`);
+      await syncfs(own).catch((error: unknown) => {
+        throw fileError(error, core.root, `writing snapshot ${key} to the disk`);
+      });
       db.transaction(() => {
         const row = checkCommit(scope, name, key, labels);
         if (row.id !== before.id)

@@ -40,6 +40,8 @@ import { untilSignal } from "./until-signal.ts";
 
 /** Milliseconds that calls under way have at the end; dockerd gives a containerd 15 s in all. */
 const GRACE = 5_000;
+/** Milliseconds that a disk has to take what a commit writes. */
+const SYNC_MS = 600_000;
 /** Milliseconds after which a stop that hangs is cut short. */
 const LAST_RESORT = 14_000;
 const ownRuntime = "io.containerd.runc.v2";
@@ -90,6 +92,7 @@ async function startDaemon(config: Config, program: string, helper: Helper, log:
       clock,
       log,
       tryOverlay: tryOverlayWith(unpackPath),
+      syncfs: (path) => helper.syncfs(path, SYNC_MS),
       quarantineMs: config.store.quarantine,
       sharingPolicy: config.metadata.contentSharingPolicy,
       gc: {

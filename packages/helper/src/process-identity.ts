@@ -1,6 +1,6 @@
 // A pid alone may have passed to another process; with its start time it names one process for one boot.
-// Node has no pidfd_open(2): what is left is the moment between the look at /proc and the kill.
 import { readFileSync } from "node:fs";
+import { startTimeIn } from "@berth/base";
 
 export interface ProcessIdentity {
   readonly pid: number;
@@ -24,12 +24,8 @@ export function identify(pid: number): ProcessIdentity | null {
     if (tellsEnd(error)) return null;
     throw error;
   }
-  // The name is in parentheses and may hold any character, so count from the last one.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  const state = fields[0];
-  const startTime = fields[19];
-  if (startTime === undefined || state === "Z" || state === "X") return null;
-  return { pid, startTime };
+  const startTime = startTimeIn(stat);
+  return startTime === null ? null : { pid, startTime };
 }
 
 /** A process that may be over by now: it keeps its pid, and is nobody who lives. */
@@ -38,8 +34,8 @@ export const identityOf = (pid: number): ProcessIdentity | null =>
 
 export const isAlive = (process: ProcessIdentity): boolean => identify(process.pid)?.startTime === process.startTime;
 
-/** Signals the process unless it has ended. True where a signal was sent. */
-export function signalProcess(target: ProcessIdentity, signal: number): boolean {
+/** True where a signal was sent. In the moment between the look and the kill, the number may pass to another process. */
+export function signalByNumber(target: ProcessIdentity, signal: number): boolean {
   if (!isAlive(target)) return false;
   try {
     process.kill(target.pid, signal);
