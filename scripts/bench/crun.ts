@@ -14,7 +14,7 @@ const within = existsSync(hybrid)
   ? ["unshare", "-m", "--propagation", "slave", "sh", "-c", `umount ${hybrid} && exec "$@"`, "sh"]
   : [];
 
-export interface CrunNeeds {
+export interface CrunDeps {
   readonly client: string;
   readonly archive: string;
   readonly image: string;
@@ -26,7 +26,7 @@ export interface CrunNeeds {
 }
 
 /** Milliseconds of `run --rm` and `exec` on the two daemons. */
-export async function measureClientsWithCrun({ client, archive, image, rounds, place, name, time }: CrunNeeds) {
+export async function measureClientsWithCrun({ client, archive, image, rounds, place, name, time }: CrunDeps) {
   await using containerd = await startContainerd({ within });
   await using berthd = await startBerthd({ within });
   const ctr = (...args: string[]) => time("ctr", ["-a", containerd.address, "-n", place.name, ...args]);

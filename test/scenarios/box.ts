@@ -51,7 +51,7 @@ export interface Box {
 
 const names = Object.fromEntries(Object.entries(Status).map(([name, number]) => [number, name.toLowerCase()]));
 
-export interface BoxNeeds {
+export interface BoxDeps {
   readonly connection: GrpcConnection;
   readonly namespace: string;
   /** Mounted on the bundle's rootfs. */
@@ -71,7 +71,7 @@ function isRuntimes(pid: number): boolean {
   }
 }
 
-export function boxOf(id: string, { connection, namespace, rootfs }: BoxNeeds): Box {
+export function boxOf(id: string, { connection, namespace, rootfs }: BoxDeps): Box {
   const tasks = connection.service(Tasks);
   const containerId = id;
   const to = { namespace, timeoutMs: 45_000 };

@@ -12,7 +12,7 @@ export { removeContainer } from "./containers/remove-container.ts";
 export { type StopContainer, stopContainer } from "./containers/stop-container.ts";
 export { waitContainer } from "./containers/wait-container.ts";
 export { stringifyExact } from "./exact-json.ts";
-export { filesOf, provideFiles, removeFiles } from "./files/container-files.ts";
+export { filesOf, removeFiles } from "./files/container-files.ts";
 export { type CheckProgress, checkImages } from "./images/check-images.ts";
 export { createLives, type Lives, type Name } from "./lives.ts";
 export { drainCommandOf } from "./logs/drain-command.ts";
@@ -20,6 +20,11 @@ export type { LogChanges, LogPlace } from "./logs/read-log.ts";
 export type { OciMount, OciSpec } from "./oci.ts";
 export { defaultSpec } from "./spec/default-spec.ts";
 export type { ReadRootFile } from "./spec/find-user.ts";
+export { checkpointTask } from "./tasks/checkpoint-task.ts";
+export { findTask } from "./tasks/find-task.ts";
+export { makeTask } from "./tasks/make-task.ts";
+export { startTask } from "./tasks/start-task.ts";
+export { listTasks, taskMetrics, taskState } from "./tasks/task-state.ts";
 export type {
   Caller,
   ContainerOptions,

@@ -1,4 +1,6 @@
 // A task, as long as it has a shim: each method is an RPC with a deadline, and what a stuck shim does not do.
+import { mkdtemp } from "node:fs/promises";
+import { join } from "node:path";
 import { BerthError, isNotFound, kindOf, messageOf, notFound, unavailable } from "@berth/base";
 import { type Helper, identityOf, isAlive, type ProcessIdentity } from "@berth/helper";
 import type { Any } from "@berth/proto/google/protobuf";
@@ -293,6 +295,11 @@ export class LiveTask implements Task {
     await this.#call(this.#timeouts.create, (task, callOptions) =>
       task.checkpoint({ id: this.id, path, options }, callOptions),
     );
+  }
+
+  async scratch(): Promise<{ readonly path: string } & AsyncDisposable> {
+    const path = await mkdtemp(join(this.directories.work, "scratch-"));
+    return { path, [Symbol.asyncDispose]: () => removeDirectory(path) };
   }
 
   /** Execs that were started through us and not deleted, with their pids. */

@@ -98,6 +98,8 @@ export interface Task {
   stats(): Promise<Any | null>;
   update(resources: Any | null, annotations: Readonly<Record<string, string>>): Promise<void>;
   checkpoint(path: string, options: Any | null): Promise<void>;
+  /** A directory on disk, 0700 and empty, that is gone at the end of the scope, or else with the task. */
+  scratch(): Promise<{ readonly path: string } & AsyncDisposable>;
 }
 
 export interface TaskList {

@@ -80,7 +80,7 @@ it("a detached task's log is read from its start, its tail, and followed to the 
   assert.equal(await kindOf(read({ id: "logged" })), "failed-precondition");
   await engine().createTask({ id: "logged", log: true }, options);
   const task = h.runtime.task(namespace, "logged");
-  const { stdout, stderr } = task.stdioOf();
+  const { stdout, stderr } = task.created;
   assert.equal(stdout, stderr);
   assert.match(stdout, /^berth-log:\/\/\/.*\/test\/logged\/log\?max-size=10485760&max-file=3$/);
   const path = new URL(stdout).pathname;
@@ -109,7 +109,7 @@ it("keeps the limits of a log with the container, and refuses wrong ones", async
   for (let start = 0; start < 2; start++) {
     await engine().createTask({ id: "limited", log: true }, options);
     const task = h.runtime.task(namespace, "limited");
-    assert.match(task.stdioOf().stdout, /\?max-size=65536&max-file=5$/);
+    assert.match(task.created.stdout, /\?max-size=65536&max-file=5$/);
     task.end(0);
     await h.runtime.tasks.delete(namespace, "limited");
   }

@@ -8,9 +8,9 @@ import { createLives, type EngineDeps } from "@berth/engine";
 import type { Differ, Images, ResolvedImage } from "@berth/images";
 import { type Client, clientOf, memoryTransport } from "@berth/rpc";
 import { openStore, type Store } from "@berth/store";
+import { type FakeRuntime, fakeRuntime } from "../../runtime/test/fake-runtime.ts";
 import { publishChanges } from "../src/services/publish-changes.ts";
 import { registrations } from "../src/services/registrations.ts";
-import { type FakeRuntime, fakeRuntime } from "./fake-runtime.ts";
 
 export const namespace = "test";
 export const scope = { namespace, lease: "" };
@@ -42,6 +42,8 @@ export async function startHarness(): Promise<Harness> {
     store,
     runtime,
     images: oneImage(store),
+    differ: noDiffer,
+    clock: systemClock,
     logs: join(root, "io.berth.engine.v1", "logs"),
     files: join(root, "io.berth.engine.v1", "files"),
     defaults: { runtime: "io.containerd.runc.v2", snapshotter: "native" },
@@ -55,8 +57,6 @@ export async function startHarness(): Promise<Harness> {
   const transport = memoryTransport(
     registrations({
       engine,
-      differ: noDiffer,
-      clock: systemClock,
       root,
       uuid: "00000000-0000-4000-8000-000000000000",
       build: { version: "1.2.3", revision: "abc" },

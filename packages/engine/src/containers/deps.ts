@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { failedPrecondition } from "@berth/base";
-import type { Images } from "@berth/images";
+import { type Clock, failedPrecondition } from "@berth/base";
+import type { Differ, Images } from "@berth/images";
 import type { Runtime } from "@berth/runtime";
 import { type ContainerRecord, readFileInSnapshot, type Scope, type Store } from "@berth/store";
 import { parseExact } from "../exact-json.ts";
@@ -12,6 +12,8 @@ export interface EngineDeps {
   readonly store: Store;
   readonly runtime: Runtime;
   readonly images: Images;
+  readonly differ: Differ;
+  readonly clock: Clock;
   /** Directory that detached containers' logs are kept under. */
   readonly logs: string;
   /** Directory that files which are made for containers are kept under. */

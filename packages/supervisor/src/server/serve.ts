@@ -153,6 +153,8 @@ async function startDaemon(config: Config, program: string, helper: Helper, log:
     store,
     runtime,
     images,
+    differ,
+    clock,
     logs,
     files,
     resolveShim,
@@ -165,8 +167,6 @@ async function startDaemon(config: Config, program: string, helper: Helper, log:
   };
   const services = registrations({
     engine,
-    differ,
-    clock,
     root,
     uuid: await persistentUuid(join(root, "io.containerd.grpc.v1.introspection", "uuid")),
     build: { version, revision },

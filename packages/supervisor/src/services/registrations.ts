@@ -1,8 +1,6 @@
 // Every service with its implementation: what both sockets serve.
 import { join } from "node:path";
-import type { Clock } from "@berth/base";
 import type { EngineDeps } from "@berth/engine";
-import type { Differ } from "@berth/images";
 import { Engine } from "@berth/proto/berth/v1";
 import { Containers } from "@berth/proto/containerd/services/containers/v1";
 import { Content } from "@berth/proto/containerd/services/content/v1";
@@ -34,10 +32,8 @@ import { snapshotsService } from "./snapshots.ts";
 import { tasksService } from "./tasks.ts";
 import { versionService } from "./version.ts";
 
-export interface ServiceNeeds {
+export interface ServiceDeps {
   readonly engine: EngineDeps;
-  readonly differ: Differ;
-  readonly clock: Clock;
   /** Durable directory. */
   readonly root: string;
   readonly uuid: string;
@@ -46,8 +42,8 @@ export interface ServiceNeeds {
   readonly stopping: AbortSignal;
 }
 
-export function registrations({ engine, differ, clock, root, uuid, build, stopping }: ServiceNeeds): Registration[] {
-  const { store, runtime, files } = engine;
+export function registrations({ engine, root, uuid, build, stopping }: ServiceDeps): Registration[] {
+  const { store, runtime, differ, files } = engine;
   const { events } = runtime;
   const { containers, content, collector } = store;
   const snapshotters = store.snapshotters.map((name) => ({
@@ -64,19 +60,7 @@ export function registrations({ engine, differ, clock, root, uuid, build, stoppi
     register(Snapshots, snapshotsService({ snapshotter: (name) => store.snapshotter(name) })),
     register(Diff, diffService({ differ })),
     register(Leases, leasesService({ leases: store.leases, collector })),
-    register(
-      Tasks,
-      tasksService({
-        runtime,
-        containers,
-        content,
-        differ,
-        clock,
-        files,
-        unfinished: store.unfinished,
-        lives: engine.lives,
-      }),
-    ),
+    register(Tasks, tasksService(engine)),
     register(Events, eventsService({ events })),
     register(TtrpcEvents, ttrpcEventsService({ events })),
     register(Introspection, introspectionService({ uuid, rows, runtime })),
