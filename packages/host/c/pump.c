@@ -5,8 +5,6 @@
 #include "host.h"
 #include "pump.h"
 
-#define SPLICE_FROM (16 << 10)
-
 bool result_argument(JSContext *ctx, JSValueConst value, int32_t **result) {
   uint8_t *bytes;
   size_t length;
@@ -37,7 +35,8 @@ static enum state splice_error(int from, int error) {
 // What one step has done so far.
 struct step {
   int from, to, moved, error;
-  bool may_splice;
+  // Bytes in the source that are worth splicing; 0: it cannot be done.
+  int splice_from;
   // In the buffer: read, and of that written.
   size_t length, written;
 };
@@ -60,7 +59,7 @@ static enum state fill(struct step *step) {
     if (count < 0) return (step->error = errno) == EAGAIN ? EMPTY : SOURCE_ERROR;
     step->length += (size_t)count;
     // A pipe gives all it has: whether there is more now, the loop will tell.
-    if (step->may_splice && step->length < sizeof scratch) return EMPTY;
+    if (step->splice_from > 0 && step->length < sizeof scratch) return EMPTY;
   }
   return MORE;
 }
@@ -77,33 +76,29 @@ static enum state empty(struct step *step, enum state state) {
   return state;
 }
 
-// Whether so much waits that moving pages is better than copying: a page of its own for each short line would fill
-// a pipe of 16 pages with 16 lines.
-static int worth_splicing(const struct step *step) {
-  int count = step->may_splice ? bytes_waiting(step->from) : 0;
-  return count >= SPLICE_FROM ? count : 0;
+static bool is_worth_splicing(const struct step *step) {
+  return step->splice_from > 0 && bytes_waiting(step->from) >= step->splice_from;
 }
 
 CALL(call_pumpMove) {
   UNUSED;
   int cap;
   int32_t *result;
-  struct step step = {.may_splice = JS_ToBool(ctx, argv[3])};
+  struct step step = {0};
   if (!int_argument(ctx, argv[0], &step.from) || !int_argument(ctx, argv[1], &step.to) ||
-      !int_argument(ctx, argv[2], &cap) || !result_argument(ctx, argv[4], &result))
+      !int_argument(ctx, argv[2], &cap) || !int_argument(ctx, argv[3], &step.splice_from) || !result_argument(ctx, argv[4], &result))
     return JS_EXCEPTION;
   enum state state = MORE;
   while (state == MORE && step.moved < cap) {
-    int count = worth_splicing(&step);
-    state = count > 0 ? splice_some(&step, (size_t)(cap - step.moved)) : empty(&step, fill(&step));
+    state = is_worth_splicing(&step) ? splice_some(&step, (size_t)(cap - step.moved)) : empty(&step, fill(&step));
     if (state != NO_SPLICE) continue;
-    step.may_splice = false;
+    step.splice_from = 0;
     state = MORE;
   }
   result[0] = step.moved;
   result[1] = (int32_t)state;
   result[2] = state == SOURCE_ERROR || state == TARGET_ERROR ? step.error : 0;
-  result[3] = step.may_splice;
+  result[3] = step.splice_from > 0;
   return step.written == step.length ? JS_NULL : copied_bytes(ctx, scratch + step.written, step.length - step.written);
 }
 

@@ -129,10 +129,10 @@ declare module "berth:native" {
 
     // pump.c
     /**
-     * Moves about cap bytes, by splice where that may be tried and is worth it, through a buffer else. result[0] bytes
+     * Moves about cap bytes: by splice where at least spliceFrom (0: never) wait, through a buffer else. result[0] bytes
      * moved, [1] State, [2] errno, [3] whether splice may be tried again. Returns what was read and not written.
      */
-    pumpMove(from: number, to: number, cap: number, splice: boolean, result: Int32Array): Uint8Array | null;
+    pumpMove(from: number, to: number, cap: number, spliceFrom: number, result: Int32Array): Uint8Array | null;
     /** The size that it has now. */
     setPipeSize(fd: number, bytes: number): Result;
     /** Reads and drops at most max bytes. */

@@ -8,6 +8,11 @@ import { clearTimer, setTimer, type Timer } from "./timers.ts";
 
 /** Most bytes moved for one readiness: one stream does not starve the others. */
 const CAP = 1 << 20;
+/**
+ * Bytes from which moving pages is better than copying: a page of its own for each short line would fill a pipe of 16 pages
+ * with 16 lines.
+ */
+const SPLICE_FROM = 16 << 10;
 const RETRY_MS = 1000;
 
 /** How a step in C ended (pump.c). */
@@ -139,7 +144,7 @@ export class Pump implements Disposable {
     const to = this.#to.number;
     this.#leftover = this.#sink
       ? this.#sink.move(from, to, CAP, result)
-      : native.pumpMove(from, to, CAP, this.#splice, result);
+      : native.pumpMove(from, to, CAP, this.#splice ? SPLICE_FROM : 0, result);
     this.#moved += result[0] as number;
     this.#splice = result[3] === 1;
     return result[1] as number;
