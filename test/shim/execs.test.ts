@@ -21,11 +21,12 @@ interface Traced {
   executed(): Promise<string[]>;
 }
 
-async function startTraced(daemon: Daemon, binary: string): Promise<Traced> {
+async function startTraced(daemon: Daemon, binary: string, more: object = {}): Promise<Traced> {
   const { top, namespace } = daemon;
   const log = join(top, "strace");
   const cgroupsPath = `/${namespace}/${id}`;
-  const bundle = makeBundle(join(top, "t", namespace, id), ociSpec({ args: ["sleep", "1000"], cgroupsPath }));
+  const spec = { ...ociSpec({ args: ["sleep", "1000"], cgroupsPath }), ...more };
+  const bundle = makeBundle(join(top, "t", namespace, id), spec);
   // containerd's shim insists on a FIFO for its log, with a reader.
   assert.equal(spawnSync("mkfifo", [join(bundle, "log")]).status, 0);
   const logReader = openSync(join(bundle, "log"), constants.O_RDWR | constants.O_NONBLOCK);
@@ -90,14 +91,14 @@ async function live({ task, exec, create, disconnect }: Shim, execs: number, may
 }
 
 /** `runc init` is executed by runc. */
-const life = ["runc create", "runc init", "runc start", "runc delete"];
+const life = ["runc create", "runc init", "runc delete"];
 const oneExec = ["runc exec", "runc init"];
 const shims = [
   { binary: shimBinary, own: ["containerd-shim-berth-v2 start"], more: [], maySayNothing: false },
   {
     binary: goShim,
     own: ["containerd-shim-runc-v2 start", "containerd-shim-runc-v2"],
-    more: ["runc kill"],
+    more: ["runc start", "runc kill"],
     // It may close before its answer to a shutdown is sent; containerd takes that for the answer.
     maySayNothing: true,
   },
@@ -113,4 +114,14 @@ describe("what is executed", () => {
         const wanted = [...own, ...life, ...more, ...Array.from({ length: execs }, () => oneExec).flat()];
         assert.deepEqual(await executed(), wanted.sort());
       });
+  // Which of them runs such a hook, at which step, differs between runtimes and their versions.
+  it("by the berth shim where a hook may belong to the start", async () => {
+    await using daemon = await openDaemon();
+    const told = join(daemon.top, "told");
+    const hooks = { poststart: [{ path: "/bin/sh", args: ["sh", "-c", `cat >> ${told}`] }] };
+    const { shim, executed } = await startTraced(daemon, shimBinary, { hooks });
+    await live(shim, 0, false);
+    assert.deepEqual(await executed(), ["containerd-shim-berth-v2 start", ...life, "runc start"].sort());
+    assert.equal(JSON.parse(readFileSync(told, "utf8")).id, id);
+  });
 });

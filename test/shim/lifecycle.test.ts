@@ -86,6 +86,23 @@ describe("a container's life", () => {
       await task.shutdown({ id });
     });
 
+  it("is not started where it is killed before it comes to that, and says why", async () => {
+    await using daemon = await openDaemon();
+    const shim = await daemon.start("k", { args: ["true"] });
+    const pid = await shim.create();
+    const { task, id } = shim;
+    process.kill(pid, "SIGSTOP");
+    const starting = task.start({ id });
+    const refused = assert.rejects(starting, /OCI runtime start failed: cannot start a container that has stopped/);
+    // It is being started: another start waits for its turn.
+    assert.equal((await task.state({ id })).status, Status.CREATED);
+    process.kill(pid, "SIGKILL");
+    await refused;
+    assert.equal((await task.wait({ id })).exitStatus, 137);
+    assert.equal((await task.delete({ id })).exitStatus, 137);
+    await task.shutdown({ id });
+  });
+
   it("may be deleted before it was started", async () => {
     await using daemon = await openDaemon();
     const shim = await daemon.start("n", { args: ["true"] });

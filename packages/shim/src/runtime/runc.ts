@@ -19,6 +19,7 @@ import {
 import type { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
 import { cgroupMoveAhead } from "../cgroup/cgroup-moves.ts";
 import { reasonOfSystem } from "../system-reason.ts";
+import { startByFifo } from "./exec-fifo.ts";
 import { killError, outputOf, type RuntimeFailure, reasonOf, runtimeError } from "./runtime-error.ts";
 
 export const DEFAULT_RUNTIME_ROOT = "/run/containerd/runc";
@@ -47,7 +48,8 @@ export interface ExecRequest extends CreateRequest {
 export interface Runc {
   create(request: CreateRequest): Promise<void>;
   restore(request: CreateRequest & { readonly imagePath: string; readonly workPath: string }): Promise<void>;
-  start(): Promise<void>;
+  /** `pid`: of the init that was created. */
+  start(pid: number): Promise<void>;
   exec(request: ExecRequest): Promise<void>;
   kill(signal: number, all: boolean): Promise<void>;
   /** A container that is not there is fine. */
@@ -205,7 +207,11 @@ export function createRunc(config: RuncConfig): Runc {
           id,
         ]),
       ),
-    start: () => named("OCI runtime start failed", plain(["start", id])),
+    start: (pid) =>
+      named(
+        "OCI runtime start failed",
+        startByFifo(`${root}/${id}`, pid).then((isStarted) => (isStarted ? undefined : plain(["start", id]))),
+      ),
     async exec(request) {
       const args = ["exec", "--process", request.processFile, "--detach", "--pid-file", request.pidFile];
       if (request.consoleSocket !== null) args.push("--console-socket", request.consoleSocket);

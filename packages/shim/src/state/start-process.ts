@@ -18,7 +18,7 @@ export async function startInit(keeper: Keeper, container: Container): Promise<n
   init.starting = true;
   try {
     const pid = container.checkpoint === "" ? init.state.pid : await restore(keeper, container);
-    if (container.checkpoint === "") await (await container.runc()).start();
+    if (container.checkpoint === "") await (await container.runc()).start(pid);
     init.state = advance(init.state, { at: "running", pid });
     keeper.events.publish("/tasks/start", TaskStart, { containerId: container.id, pid });
     return pid;
