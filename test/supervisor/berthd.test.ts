@@ -40,6 +40,15 @@ describe("berthd", () => {
     assert.ok(rss < 100 << 10, `${rss} KiB`);
   });
 
+  it("gives back at rest what its start has left, and answers", async () => {
+    const resident = () => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${berthd.pid}/status`, "utf8"))?.[1]);
+    await until(
+      () => resident() < 50 << 10,
+      () => `${resident()} KiB are resident`,
+    );
+    assert.match(await berthd.ctr("version"), /Server:/);
+  });
+
   it("has private sockets", () => {
     for (const path of [berthd.address, berthd.ttrpcAddress]) assert.equal(statSync(path).mode & 0o7777, 0o660, path);
   });

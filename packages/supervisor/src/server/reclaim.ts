@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { getHeapStatistics } from "node:v8";
 
@@ -7,11 +7,12 @@ const LOOK_EVERY_MS = 2000;
 const WORTHWHILE = 24 << 20;
 /** Looks between two collections while what is in use stays in use. */
 const LONGEST_PAUSE = 32;
+const PAGE = 4096;
 /** What may come and go between two looks at a process that does nothing much. */
 const STEADY = 1 << 20;
 
 /**
- * Gives back what a burst of work or a greedy peer has left: V8 collects while it allocates, keeps the pages that it has
+ * Gives back what the start, a burst of work or a greedy peer has left: V8 collects while it allocates, keeps the pages that it has
  * emptied, and an idle berthd allocates nothing; what glibc has been given back stays in its heap. Without `--expose-gc` it
  * does nothing.
  */
@@ -24,12 +25,14 @@ export function reclaimWhenIdle(): Disposable {
   let before = floor;
   let pause = 1;
   let looksToSkip = 0;
+  let isStarting = true;
   const above = (now: Memory) => Math.max(now.used - floor.used, now.kept - floor.kept);
   const timer = setInterval(() => {
     const now = memory();
     const isSteady = Math.abs(now.used - before.used) < STEADY;
     before = now;
-    if (looksToSkip-- > 0 || !isSteady || above(now) < WORTHWHILE) return;
+    if (!isSteady || (!isStarting && (looksToSkip-- > 0 || above(now) < WORTHWHILE))) return;
+    isStarting = false;
     // The flavor that gives V8's own pool of pages back.
     gc({ type: "major", execution: "sync", flavor: "last-resort" });
     // In a turn of its own: each of the two takes some hundredths of a second after a burst.
@@ -50,14 +53,16 @@ export function reclaimWhenIdle(): Disposable {
 interface Memory {
   /** Of V8's heap and of buffers. */
   readonly used: number;
-  /** Resident, and not in use by those: code, libraries, and what allocators keep. */
+  /** Resident, of no file, and not in use by those: what allocators keep. */
   readonly kept: number;
 }
 
 function memory(): Memory {
   const { used_heap_size, external_memory } = getHeapStatistics();
   const used = used_heap_size + external_memory;
-  return { used, kept: Math.max(0, process.memoryUsage.rss() - used) };
+  // proc_pid_statm(5): pages, those of files among them.
+  const [, resident = 0, ofFiles = 0] = readFileSync("/proc/self/statm", "utf8").split(" ").map(Number);
+  return { used, kept: Math.max(0, (resident - ofFiles) * PAGE - used) };
 }
 
 /** Null where berthd runs from its sources: the add-on (c/trim.c) lies beside the bundle. */
