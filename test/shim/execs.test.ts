@@ -91,14 +91,14 @@ async function live({ task, exec, create, disconnect }: Shim, execs: number, may
 }
 
 /** `runc init` is executed by runc. */
-const life = ["runc create", "runc init", "runc delete"];
+const life = ["runc create", "runc init"];
 const oneExec = ["runc exec", "runc init"];
 const shims = [
   { binary: shimBinary, own: ["containerd-shim-berth-v2 start"], more: [], maySayNothing: false },
   {
     binary: goShim,
     own: ["containerd-shim-runc-v2 start", "containerd-shim-runc-v2"],
-    more: ["runc start", "runc kill"],
+    more: ["runc start", "runc delete", "runc kill"],
     // It may close before its answer to a shutdown is sent; containerd takes that for the answer.
     maySayNothing: true,
   },
@@ -115,13 +115,17 @@ describe("what is executed", () => {
         assert.deepEqual(await executed(), wanted.sort());
       });
   // Which of them runs such a hook, at which step, differs between runtimes and their versions.
-  it("by the berth shim where a hook may belong to the start", async () => {
-    await using daemon = await openDaemon();
-    const told = join(daemon.top, "told");
-    const hooks = { poststart: [{ path: "/bin/sh", args: ["sh", "-c", `cat >> ${told}`] }] };
-    const { shim, executed } = await startTraced(daemon, shimBinary, { hooks });
-    await live(shim, 0, false);
-    assert.deepEqual(await executed(), ["containerd-shim-berth-v2 start", ...life, "runc start"].sort());
-    assert.equal(JSON.parse(readFileSync(told, "utf8")).id, id);
-  });
+  for (const [hook, command] of [
+    ["poststart", "runc start"],
+    ["poststop", "runc delete"],
+  ] as const)
+    it(`by the berth shim where there is a ${hook} hook`, async () => {
+      await using daemon = await openDaemon();
+      const told = join(daemon.top, "told");
+      const hooks = { [hook]: [{ path: "/bin/sh", args: ["sh", "-c", `cat >> ${told}`] }] };
+      const { shim, executed } = await startTraced(daemon, shimBinary, { hooks });
+      await live(shim, 0, false);
+      assert.deepEqual(await executed(), ["containerd-shim-berth-v2 start", ...life, command].sort());
+      assert.equal(JSON.parse(readFileSync(told, "utf8")).id, id);
+    });
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { Status } from "@berth/proto/containerd/v1/types";
 import { alive, openDaemon, reader, until } from "./harness.ts";
@@ -7,6 +8,13 @@ import { alive, openDaemon, reader, until } from "./harness.ts";
 /** Signals that a process has handlers for: bit 14 is SIGTERM. */
 const caught = (pid: number): bigint =>
   BigInt(`0x${/SigCgt:\s*(\w+)/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? "0"}`);
+
+/** Of a process, in every hierarchy of version 1 that has controllers, or the only one of version 2. */
+const cgroupDirectories = (pid: number): string[] =>
+  readFileSync(`/proc/${pid}/cgroup`, "utf8")
+    .split("\n")
+    .flatMap((line) => /^\d+:([^:=]+):(.*)$/.exec(line)?.slice(1, 3).join("") ?? [])
+    .map((path) => join("/sys/fs/cgroup", path));
 
 describe("a container's life", () => {
   it("goes from create to delete, told in order, and the shim ends when asked", async () => {
@@ -85,6 +93,23 @@ describe("a container's life", () => {
       await task.delete({ id });
       await task.shutdown({ id });
     });
+
+  it("goes with the cgroups that were made in its own", async () => {
+    await using daemon = await openDaemon();
+    const shim = await daemon.start("c", { args: ["sleep", "1000"] });
+    const pid = await shim.create();
+    const { task, id } = shim;
+    await task.start({ id });
+    const cgroups = cgroupDirectories(pid);
+    assert.ok(cgroups.length > 0 && cgroups.every((path) => path.endsWith(`/${daemon.namespace}/${id}`)), `${cgroups}`);
+    for (const path of cgroups) mkdirSync(join(path, "inner/most"), { recursive: true });
+    await task.kill({ id, signal: 9 });
+    await task.wait({ id });
+    assert.equal((await task.delete({ id })).exitStatus, 137);
+    assert.deepEqual(cgroups.filter(existsSync), []);
+    assert.deepEqual(readdirSync(join(daemon.top, "runc", daemon.namespace)), []);
+    await task.shutdown({ id });
+  });
 
   it("is not started where it is killed before it comes to that, and says why", async () => {
     await using daemon = await openDaemon();

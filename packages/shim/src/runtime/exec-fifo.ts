@@ -61,8 +61,8 @@ function isWaiting(directory: string, fifo: string, pid: number): boolean {
   if (lstat(fifo)?.kind !== "fifo") return false;
   try {
     const state = readText(`${directory}/state.json`, MOST_STATE);
-    // Some versions run these hooks at the start. Go's JSON has no blanks, and escapes quotes in texts.
-    return state.includes(`"init_process_pid":${pid},`) && state.includes('"poststart":null');
+    // Some versions run these hooks at the start. Go's JSON has no blanks, and escapes the quotes in texts.
+    return state.includes(`"init_process_pid":${pid},`) && !state.includes('"poststart":[');
   } catch (error) {
     if (isCode(error, "ENOENT", "EFBIG")) return false;
     throw error;

@@ -19,6 +19,7 @@ import {
 import type { CheckpointOptions, Options } from "@berth/proto/containerd/runc/v1";
 import { cgroupMoveAhead } from "../cgroup/cgroup-moves.ts";
 import { reasonOfSystem } from "../system-reason.ts";
+import { deleteStopped } from "./delete-stopped.ts";
 import { startByFifo } from "./exec-fifo.ts";
 import { killError, outputOf, type RuntimeFailure, reasonOf, runtimeError } from "./runtime-error.ts";
 
@@ -229,6 +230,7 @@ export function createRunc(config: RuncConfig): Runc {
       }
     },
     async delete(force) {
+      if (!force && deleteStopped(`${root}/${id}`)) return;
       try {
         await plain(["delete", ...(force ? ["--force"] : []), id]);
       } catch (error) {
