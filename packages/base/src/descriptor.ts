@@ -6,7 +6,7 @@ export interface Descriptor {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** A mount to be made by whoever owns the mount namespace (mount(2) arguments, fstab-style options). */
+/** A mount, made by the owner of the mount namespace (mount(2) arguments, fstab-style options). */
 export interface Mount {
   readonly type: string;
   readonly source: string;

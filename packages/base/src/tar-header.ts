@@ -73,7 +73,7 @@ const memberTypes: Readonly<Record<string, TarType>> = {
 export const paddedSize = (size: number): number => Math.ceil(size / TAR_BLOCK) * TAR_BLOCK;
 
 /**
- * Follows the headers of one archive; whoever has the bytes moves them. `sumOf` adds up the bytes of a block: where
+ * Follows the headers of one archive; the caller moves the bytes. `sumOf` adds up the bytes of a block: where
  * JavaScript is interpreted, that is half of the work, and the host does it in C.
  */
 export function createTarReader(sumOf: (block: Uint8Array) => number = sumOfBytes): TarReader {

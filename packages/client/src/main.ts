@@ -71,7 +71,7 @@ function sessionOf(globals: Globals): Session {
 
 function failed(error: unknown): never {
   if (isCode(error, "EPIPE")) leave(brokenPipe);
-  // Anything else than these two is a mistake in the program: its place helps whoever mends it.
+  // Anything else than these two is a bug: the stack says where.
   const expected = error instanceof UsageError || error instanceof BerthError;
   const stack = !expected && error instanceof Error && env("BERTH_DEBUG") !== null ? `\n${error.stack ?? ""}` : "";
   printError(`berth: ${sentenceOf(error)}${stack}\n`);

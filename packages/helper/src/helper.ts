@@ -19,7 +19,7 @@ export interface Helper {
   mkfifo(path: string, mode: number): Promise<void>;
   /** sd_pid_notify(3) in our name. `socket` is what NOTIFY_SOCKET says. */
   notify(socket: string, state: string): Promise<void>;
-  /** Signals this very process (pidfd_send_signal(2), Linux 5.1), whoever has its number. False where it has ended. */
+  /** Signals this process, and no other that got its number (pidfd_send_signal(2), Linux 5.1). False if it has ended. */
   signal(target: ProcessIdentity, signal: number): Promise<boolean>;
   /** Resolves once the process has ended, as a zombie has. Rejects with the reason of the abort. */
   ended(target: ProcessIdentity, abort: AbortSignal): Promise<void>;
@@ -157,7 +157,7 @@ async function runThrough(channel: Channel, command: Command): Promise<CommandRe
   const { id, answer } = channel.request(file, head, input ?? undefined);
   let reason: Error | null = null;
   let late: NodeJS.Timeout | undefined;
-  // Told once the command is gone, so that whoever cleans up after it finds all that it has left.
+  // Rejects once the command is gone, so that a clean-up finds all that it has left.
   const cancel = (why: Error) => {
     if (reason !== null) return;
     reason = why;

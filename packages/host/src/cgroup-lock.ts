@@ -4,7 +4,7 @@ import { check } from "./system-error.ts";
 
 /** Less than a grace period of RCU, which is two ticks at the least (8 ms where the kernel has 250 a second). */
 const BETWEEN_US = 4000;
-/** No longer than a quarter of a second: who has not come by then is slow for other reasons. */
+/** No longer than a quarter of a second: a process that has not come by then is slow for other reasons. */
 const TIMES = 60;
 
 /**

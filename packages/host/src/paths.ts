@@ -52,7 +52,7 @@ export function mkdir(path: string, mode: number): void {
 export function mkdirAll(path: string, mode: number): void {
   const missing: string[] = [];
   let at = path;
-  // Up to what is there, then down again. ENOENT is also what /proc says to whoever makes something in it.
+  // Up to what is there, then down again. /proc says ENOENT as well when something is made in it.
   let result = native.mkdir(at, mode);
   while (result === -ENOENT && at !== "") {
     missing.push(at);

@@ -101,7 +101,7 @@ export function attendanceOf(deps: Deps, task: LiveTask): Attendance {
     if (state === "gone") forget(process);
     else if (state === "unknown") lookLater(process, graceMs);
     else if (process !== "" && (state === "created" || state === "stopped")) await remove(process);
-    // Not awaited by whoever looks, or by the runtime's end: the program goes on without us.
+    // Not awaited, not even at the runtime's end: the program goes on without us.
     else if (entry.directory !== "") void drain(process, entry.directory);
   };
   const stateOf = async (process: string): Promise<ProcessState["status"] | "gone"> => {

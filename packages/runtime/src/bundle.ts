@@ -128,7 +128,7 @@ async function freeBundle(helper: Helper, bundle: Bundle): Promise<string[]> {
   return [hide(bundle.path), hide(bundle.work)].filter((path) => path !== null);
 }
 
-/** Removes a directory, at once as far as its name goes: what is hidden is skipped by whoever scans. */
+/** Removes a directory, at once as far as its name goes: scans skip hidden names. */
 export async function removeDirectory(path: string): Promise<void> {
   const hidden = hide(path);
   if (hidden !== null) await rm(hidden, { recursive: true, force: true });

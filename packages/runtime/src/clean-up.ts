@@ -57,7 +57,7 @@ export async function deleteLeftovers(context: Context, bundle: Bundle, journal:
       deleteByShim(setting, {
         shim: journal.shim,
         bundle,
-        // Not that of the launch: whoever looks for what it has left must not find this.
+        // Not the launch's own id: a search for what that has left must not find this.
         launchId: `${journal.launchId}-delete`,
         timeoutMs: timeouts.cleanup,
       }),

@@ -1,5 +1,5 @@
 // The FIFOs that a client has made for a process, in a directory of their own. One of them, `alive`, carries nothing:
-// whoever reads the outputs holds its writing end, so that the kernel tells when nobody does any more.
+// the reader of the outputs holds its writing end, so that the kernel tells when nobody does any more.
 import {
   closeSync,
   constants,
@@ -19,7 +19,7 @@ const NAMES = ["stdin", "stdout", "stderr", ALIVE];
 
 /**
  * Opens a FIFO for reading without waiting for a writer. Null where there is none. Throws for a file of another kind. Its
- * end is told to whoever polls even if nobody writes: a reader that was opened before the first writer is told nothing
+ * end is told to a poller even if nobody writes: a reader that was opened before the first writer is told nothing
  * (fifo_open in fs/pipe.c), so we are one for the moment.
  */
 export function openReading(directory: string, name: string): number | null {

@@ -1,4 +1,4 @@
-// Every event passes here once, to whoever listens at that moment.
+// Every event passes here once, to the subscribers of that moment.
 import { type Clock, checkId, invalidArgument, type Log, parseFilters, resourceExhausted } from "@berth/base";
 import type { Any } from "@berth/proto/google/protobuf";
 import { eventField } from "./event-field.ts";
@@ -30,7 +30,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
     checkId("namespace", namespace);
     if (knownTopics.has(topic)) return;
     checkTopic(topic);
-    // Bounded: topics are few, but whoever forwards chooses them.
+    // Bounded: topics are few, but clients choose them.
     if (knownTopics.size < 256) knownTopics.add(topic);
   };
   const deliver = (envelope: Envelope) => {

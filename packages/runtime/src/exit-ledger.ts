@@ -72,7 +72,7 @@ export function createExitLedger(news: LedgerNews): ExitLedger {
       if (envelope.topic === topics.taskOom && isType(envelope.event, TaskOOM)) noteKill(envelope);
       if (envelope.topic !== topics.taskExit || !isType(envelope.event, TaskExit)) return true;
       const event = decoded(() => TaskExit.decode(envelope.event.value));
-      // Not to be understood, but well formed on the outside: whoever listens may know more.
+      // Unknown inside, but well formed outside: a subscriber may know more.
       if (event === null) return true;
       const process = event.id === "" ? event.containerId : event.id;
       const isNew = note(envelope.namespace, event.containerId, process, toExit(event));

@@ -31,7 +31,7 @@ export interface LiveTaskOptions {
   readonly attend: (task: LiveTask) => Attendance;
   /** Ends a container whose shim does not answer, by force. */
   escalate(task: LiveTask): Promise<Exit>;
-  /** Its shim lives and has it no more: whoever ran before us had asked for its delete, which went on. */
+  /** Its shim lives and has it no more: an earlier supervisor had asked for its delete, which went on. */
   forgotten(task: LiveTask): void;
 }
 
@@ -111,7 +111,7 @@ export class LiveTask implements Task {
     return this.#life;
   }
 
-  /** From `gone` on no call is made, and whoever waits gets the exit; from `left` on the task goes on without us. */
+  /** From `gone` on no call is made, and waits are answered with the exit; from `left` on the task goes on without us. */
   advance(to: TaskLife): void {
     this.#life = advance(this.#life, to);
     if (to.at === "left") this.attendance.close();

@@ -25,7 +25,7 @@ export interface Timeouts {
   readonly reconnect: number;
   /** The shim's `delete` command. */
   readonly cleanup: number;
-  /** How long an exec of a client of ours that has ended, or was not started, is left to whoever may ask for it. */
+  /** How long an exec of a client of ours that has ended, or was not started, is kept for a caller who may ask for it. */
   readonly leftExec: number;
   /** How long an exit that happened while nobody listened is left to the shim to report. */
   readonly exitGrace: number;
@@ -108,8 +108,8 @@ export interface RuntimeOptions {
   readonly publishBinary: string;
   /** Told to shims that ask for it. */
   readonly daemonVersion: string;
-  /** Environment that shims inherit; the process's own where it is absent. */
+  /** Environment that shims inherit; default: the process's own. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
-  /** Identity of this boot of the machine; /proc/sys/kernel/random/boot_id where it is absent. */
+  /** Identity of this boot of the machine; default: /proc/sys/kernel/random/boot_id. */
   readonly bootId?: string;
 }

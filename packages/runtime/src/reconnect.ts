@@ -92,7 +92,7 @@ function adopt(context: Context, bundle: Bundle, found: Found): LiveTask {
     init: before.init ?? (state === null ? null : identityOf(state.pid)),
   };
   const linked = linkShim(context, bundle, bootstrapOf(journal), connection);
-  // Known to whoever ran before us, and told by them: not to be told again.
+  // Known to an earlier supervisor, and told by it: not to be told again.
   if (journal.exit !== null) ledger.note(bundle.namespace, bundle.id, bundle.id, journal.exit);
   const task = enterTask(context, linked, {
     journal,

@@ -13,7 +13,7 @@ export function recordHeard({ ledger, log }: Pick<Context, "ledger" | "log">, ta
   try {
     task.record({ exit, outOfMemory });
   } catch (err) {
-    // The event goes on nevertheless; at worst whoever comes after us tells it again.
+    // The event goes on nevertheless; at worst the next supervisor tells it again.
     log.error("an exit could not be noted in its bundle", { namespace, container: id, err: messageOf(err) });
   }
 }

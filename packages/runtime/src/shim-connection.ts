@@ -10,7 +10,7 @@ export type TaskClient = Client<typeof Task>;
 export interface ShimConnection {
   readonly task: TaskClient;
   readonly closed: boolean;
-  /** Calls back once, when the connection has gone, whoever closed it. */
+  /** Calls back once, when the connection has gone, at either end. */
   onClose(listener: () => void): void;
   close(): void;
 }

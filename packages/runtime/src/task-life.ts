@@ -9,7 +9,7 @@ export type TaskLife =
   | { readonly at: "ended"; readonly exit: Exit }
   /** Init's exit was published, and is in the journal. */
   | { readonly at: "told"; readonly exit: Exit }
-  /** Out of the registry: whoever looks finds no task, and the name is held until it has gone. */
+  /** Out of the registry: lookups find no task, and the name is held until it has gone. */
   | { readonly at: "leaving"; readonly exit: Exit }
   /** Nothing is asked of its shim any more. `execStatus`: the status of execs that went with it. */
   | { readonly at: "gone"; readonly exit: Exit; readonly execStatus: number }

@@ -39,7 +39,7 @@ const TIDY_MS = 500;
 export interface ServerConfig {
   readonly listener: Fd;
   readonly socket: string;
-  /** Where the state is told to whoever connects; null: nowhere. */
+  /** Socket that tells the state to each connection; null: none. */
   readonly debug: { readonly listener: Fd; readonly path: string } | null;
   readonly namespace: string;
   /** The daemon's ttrpc socket; empty for none. */

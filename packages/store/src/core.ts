@@ -22,7 +22,7 @@ export interface Core {
   readonly quarantine: Quarantine;
   /** Tells the collector's scheduler; call it inside the transaction. */
   changed(kind: "mutation" | "deletion"): void;
-  /** Tells whoever listens to the store; call it inside the transaction. */
+  /** Tells the store's listeners; call it inside the transaction. */
   tell(change: Change): void;
 }
 

@@ -37,7 +37,7 @@ export type SharingPolicy = "shared" | "isolated";
 
 export interface StoreOptions {
   /**
-   * Directory that everything is kept under; made (0711) where it is absent. One process at a time. One that is
+   * Directory that everything is kept under; made (0711) if it is missing. One process at a time. One that is
    * neither empty nor berth's is refused.
    */
   readonly root: string;

@@ -117,7 +117,7 @@ function resolve(root: Place, path: string): string | null {
 
 const partsOf = (path: string): string[] => path.split("/").filter((part) => part !== "" && part !== ".");
 
-/** What the name means in a merged directory; null where it is absent or whited out. */
+/** What the name means in a merged directory; null if it is missing or whited out. */
 function lookup(place: Place, name: string): { stat: Stats; place: Place } | null {
   let top: Stats | null = null;
   const merged: string[] = [];

@@ -2,13 +2,13 @@ import { BerthError, checkId, failedPrecondition } from "@berth/base";
 import type { Database } from "./database.ts";
 import type { Scope } from "./types.ts";
 
-/** The namespace of whoever asks. Throws failed-precondition for none, invalid-argument for a malformed one. */
+/** The caller's namespace. Throws failed-precondition for none, invalid-argument for a malformed one. */
 export function namespaceOf(scope: Pick<Scope, "namespace">): string {
   if (scope.namespace === "") throw failedPrecondition("namespace is required");
   return checkId("namespace", scope.namespace);
 }
 
-/** Makes the namespace where it is absent: writing into one creates it. */
+/** Makes the namespace if it is missing: writing into one creates it. */
 export function enterNamespace(db: Database, scope: Pick<Scope, "namespace">): string {
   const namespace = namespaceOf(scope);
   db.run("INSERT OR IGNORE INTO namespaces (name, labels) VALUES (?, '{}')", namespace);

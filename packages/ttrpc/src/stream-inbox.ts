@@ -15,7 +15,7 @@ const OVERHEAD = 64;
 export class StreamInbox {
   readonly #raw = new Inbox<Uint8Array>();
   readonly #budget: ReceiveBudget;
-  /** The reader is too slow; whoever made this fails the stream. */
+  /** The reader is too slow: the stream is to be failed. */
   readonly onFull: () => void;
   #timer: ReturnType<typeof setTimeout> | null = null;
   bytes = 0;

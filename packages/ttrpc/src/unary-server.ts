@@ -37,7 +37,7 @@ export interface AcceptedConnection {
 /** A server without the code for streams, for the small programs: streaming methods are unimplemented there. */
 export const createUnaryServer = (options: ServerOptions): Server => makeServer(options, null);
 
-/** `watch` stands between a connection and its stream; the connection is there once the stream is started. */
+/** `watch` sees the bytes between a connection and its stream; the connection is there once the stream is started. */
 export function makeServer(
   options: ServerOptions,
   startStream: StartStream | null,

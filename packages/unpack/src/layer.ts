@@ -45,7 +45,7 @@ export function createLayerWriter(root: Root): LayerWriter {
     add(member, body) {
       const parts = cleanName(member.name, "the member");
       const base = parts[parts.length - 1];
-      // The root itself is whoever made the snapshot's (containerd leaves it alone, too).
+      // The root itself belongs to the snapshot (containerd leaves it alone, too).
       if (base === undefined) return body.copyTo(null, member.size) === member.size;
       if (parts[0]?.startsWith(AUFS) && base !== OPAQUE) return body.copyTo(null, member.size) === member.size;
       if (directories.length >= MAX_DIRECTORIES)

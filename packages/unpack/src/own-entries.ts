@@ -19,7 +19,7 @@ const implied: Shared = { xattrs: null, emptied: false };
 /** Some 230 bytes each, and the host's heap has 256 MiB. */
 const MOST = 700_000;
 
-/** Entries by their real path: links are resolved by whoever asks. */
+/** Entries by their real path: the caller resolves links. */
 export interface OwnEntries {
   /** null: nothing at the path or below it is of this layer. */
   at(path: string): Mark | null;

@@ -23,7 +23,7 @@ export function openProcess({ pid, startTime }: Target): Fd | null {
     if (isCode(error, "ESRCH")) return null;
     throw error;
   }
-  // Looked at after the descriptor is open: whoever has this number now, the descriptor is of that one.
+  // Read once the descriptor is open: it is of the process that has this number now.
   if (startTimeOf(pid) === startTime) return fd;
   fd.close();
   return null;

@@ -24,7 +24,7 @@ export function loadOptions(bundle: Bundle): Options {
     : saved;
 }
 
-/** Replaces the record; whoever reads sees the old one, none, or all of the new one. */
+/** Replaces the record; a reader sees the old one, none, or all of the new one. */
 export const writeExitRecord = (path: string, record: ExitRecord): void =>
   writeFileAtomic(path, JSON.stringify(record), { mode: 0o600 });
 

@@ -15,7 +15,7 @@ function tryTo<T>(call: () => T): T | null {
   }
 }
 
-/** null where none is there, or for us to write: only time is lost. */
+/** null if there is none that we may write: only time is lost. */
 function openThreadsFile(): Fd | null {
   for (const path of threadsFiles(tryTo(() => readText("/proc/self/cgroup")) ?? "")) {
     const file = tryTo(() => open(path, O.WRONLY));

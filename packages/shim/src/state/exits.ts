@@ -79,5 +79,5 @@ async function settle(keeper: Keeper, container: Container, process: Process, pi
   process.end(exit);
 }
 
-/** An exec that could not be started: whoever waits for it is let go. */
+/** An exec that could not be started: its waits end. */
 export const failedToStart = (process: Process): void => process.end({ status: 255, at: now() });

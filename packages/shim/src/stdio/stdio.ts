@@ -1,4 +1,4 @@
-// Holds a process's stdio open: what the runtime passes to the container, and what moves the bytes to whoever asked.
+// Holds a process's stdio open: what the runtime passes to the container, and what moves the bytes to the client.
 import { BerthError, type Log, messageOf } from "@berth/base";
 import type { Fd } from "@berth/host";
 

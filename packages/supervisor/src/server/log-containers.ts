@@ -1,4 +1,4 @@
-// What happens to containers, in berthd's own log: also to those of API clients, and whoever asked for it.
+// What happens to containers, in berthd's own log: also to those of API clients.
 import type { Log } from "@berth/base";
 import { topics, unpackAny } from "@berth/proto";
 import { ContainerDelete, TaskExit, TaskOOM, TaskStart } from "@berth/proto/containerd/events";

@@ -5,7 +5,7 @@ export interface LogOptions {
   /** containerd's names; fatal and panic are error here. */
   readonly level: string;
   readonly format: "text" | "json";
-  /** Takes whole lines; standard error where it is absent. */
+  /** Takes whole lines; default: standard error. */
   readonly write?: (line: string) => void;
 }
 

@@ -68,7 +68,7 @@ export function eventsService({ events }: { events: Exchange }): ServiceImpl<typ
       events.forward(envelopeFromProto(req.envelope));
       return {};
     },
-    // Subscribed before anything is awaited, so that whoever subscribes and then acts misses nothing.
+    // Subscribed before anything is awaited, so that a client that subscribes and then acts misses nothing.
     subscribe(req, call) {
       const envelopes = subscribe(events, req.filters, call.signal);
       return (async function* () {
