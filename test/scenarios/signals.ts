@@ -121,10 +121,13 @@ export const signals = area("signals", [
     await box.delete();
   }),
   scenario("host pids: an init that exits by itself takes all along", async (w) => {
-    const box = await w.box(["sh", "-c", "sleep 1004 & sleep 1004 & sleep 0.3; exit 6"], { privatePids: false });
+    const args = ["sh", "-c", "trap 'exit 6' USR1; sleep 1004 & sleep 1004 & wait"];
+    const box = await w.box(args, { privatePids: false });
     await box.up();
-    await eventually("all are there", async () => (await box.pids()).length === 4);
+    await eventually("all are there", async () => (await box.pids()).length === 3);
     const pids = (await box.pids()).map(({ pid }) => pid);
+    // It has set its trap: that comes before its children.
+    await box.kill(10);
     assert.equal(await box.wait(), 6);
     await eventually("all have ended", () => pids.every((pid) => !alive(pid)));
   }),

@@ -11,19 +11,20 @@ import { alive, openDaemon, shimBinary, until } from "./harness.ts";
 describe("a shim whose daemon is away, or that is gone itself", () => {
   it("reports the exit that happened meanwhile, once the daemon is back", async () => {
     await using daemon = await openDaemon();
-    const shim = await daemon.start("a", { args: ["sh", "-c", "sleep 0.3; exit 7"] });
-    await shim.create();
+    const shim = await daemon.start("a", { args: ["sleep", "1000"] });
+    const pid = await shim.create();
     await shim.task.start({ id: "a" });
     await daemon.event("/tasks/start");
     shim.disconnect();
     await daemon.leave();
+    process.kill(pid, "SIGKILL");
     await until(() => existsSync(`${shim.bundle}/exit.json`));
     assert.deepEqual(daemon.story("a"), ["create", "start"]);
     await daemon.comeBack();
     const { event } = await daemon.event("/tasks/exit");
-    assert.equal(event.exitStatus, 7);
+    assert.equal(event.exitStatus, 137);
     const back = await daemon.connect("a", shim.bundle, shim.address);
-    assert.equal((await back.task.state({ id: "a" })).exitStatus, 7);
+    assert.equal((await back.task.state({ id: "a" })).exitStatus, 137);
     await back.task.delete({ id: "a" });
     await back.task.shutdown({ id: "a" });
     await until(() => !alive(shim.pid));
