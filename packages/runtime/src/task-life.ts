@@ -19,7 +19,7 @@ export type TaskLife =
 export type LifeStage = TaskLife["at"];
 
 /** Where each stage may lead. */
-export const moves: Readonly<Record<LifeStage, readonly LifeStage[]>> = {
+const moves: Readonly<Record<LifeStage, readonly LifeStage[]>> = {
   alive: ["ended", "told", "leaving", "left"],
   ended: ["told", "leaving", "left"],
   told: ["leaving", "left"],
