@@ -8,7 +8,7 @@ const node = process.execPath;
 const bin = (name: string) => join(top, "node_modules/.bin", name);
 
 /** Nothing of theirs outlives a test: they share one process, since starting Node is most of what they cost. */
-const pure = ["base", "client", "proto", "rpc", "shim", "ttrpc"];
+const pure = ["base", "client", "engine", "proto", "rpc", "shim", "ttrpc"];
 const packages = readdirSync(join(top, "packages"), { withFileTypes: true })
   .filter((entry) => entry.isDirectory())
   .map(({ name }) => name);
@@ -28,7 +28,8 @@ const unitTestsOf = (names: readonly string[]): string[] =>
 
 const test = ["--test", "--test-reporter=dot"];
 
-const steps: [name: string, command: string, args: string[]][] = [
+type Step = readonly [name: string, command: string, args: readonly string[]];
+const steps: readonly Step[] = [
   ["types", bin("tsc"), ["--noEmit"]],
   ["lint", bin("biome"), ["check", "--error-on-warnings"]],
   ["layers", node, ["scripts/layers.ts"]],
@@ -37,11 +38,14 @@ const steps: [name: string, command: string, args: string[]][] = [
   ["links in documents", node, ["scripts/links.ts"]],
   ["generated code", node, ["scripts/generate.ts", "--check"]],
   ["sizes", node, ["scripts/sizes.ts"]],
+];
+/** Beside each other: many of their tests wait. */
+const tests: readonly Step[] = [
   ["unit tests of pure packages", node, [...test, "--test-isolation=none", ...unitTestsOf(pure)]],
   [
     "unit tests on the machine",
     node,
-    [...test, "--test-concurrency=2", ...unitTestsOf(packages.filter((name) => !pure.includes(name)))],
+    [...test, "--test-concurrency=4", ...unitTestsOf(packages.filter((name) => !pure.includes(name)))],
   ],
 ];
 
@@ -57,7 +61,7 @@ function run(command: string, args: readonly string[]): Promise<{ status: number
 }
 
 let failed = 0;
-for (const [name, command, args] of steps) {
+async function take([name, command, args]: Step): Promise<void> {
   const started = performance.now();
   const { status, output } = await run(command, args);
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
@@ -67,4 +71,6 @@ for (const [name, command, args] of steps) {
     console.log(output);
   }
 }
+for (const step of steps) await take(step);
+await Promise.all(tests.map(take));
 process.exit(failed === 0 ? 0 : 1);

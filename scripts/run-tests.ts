@@ -8,7 +8,7 @@ import { progressOf } from "./progress.ts";
 import { totals } from "./totals.ts";
 
 /** Folders whose files keep to directories of their own: two of them run at a time. */
-const together = ["contract/", "fuzz/", "images/", "interop/", "store/", "unpack/"];
+const together = ["contract/", "fuzz/", "host/", "images/", "interop/", "store/", "unpack/"];
 /** Of one file; only what hangs takes so long. */
 const HANG_MS = process.env.BERTH_LONG ? 7_200_000 : 1_200_000;
 

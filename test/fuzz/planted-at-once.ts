@@ -1,4 +1,4 @@
 // Loses memory as soon as a program begins.
-import { plant } from "../../packages/host/test/planted/plant.ts";
+import { plant } from "../host/planted/plant.ts";
 
 plant("leak");

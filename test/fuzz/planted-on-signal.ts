@@ -1,6 +1,6 @@
 // Mistakes to be built into a shim: SIGUSR2 loses memory, SIGHUP reads what has been freed.
 import { onSignal } from "@berth/host";
-import { plant } from "../../packages/host/test/planted/plant.ts";
+import { plant } from "../host/planted/plant.ts";
 import { afterFork } from "./after-fork.ts";
 
 const SIGHUP = 1;

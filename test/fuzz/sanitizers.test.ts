@@ -11,7 +11,7 @@ import { runTarget, type Target } from "./target.ts";
 import { unpackOf } from "./unpack.ts";
 
 const here = import.meta.dirname;
-const c = [join(here, "../../packages/host/test/planted/planted.c")];
+const c = [join(here, "../host/planted/planted.c")];
 const onSignal: More = { module: join(here, "planted-on-signal.ts"), c };
 const atOnce: More = { module: join(here, "planted-at-once.ts"), c };
 

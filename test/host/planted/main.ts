@@ -1,6 +1,6 @@
 // A program that makes the mistake of its argument, after it has given up its root where a second one is there.
 import { argv, exit, O, open, print } from "@berth/host";
-import { tree } from "../../../unpack/src/tree.ts";
+import { tree } from "../../../packages/unpack/src/tree.ts";
 import { plant } from "./plant.ts";
 
 const [, kind = "nothing", root] = argv;

@@ -4,7 +4,7 @@ import { it } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { isNotFound } from "@berth/base";
 import type { Store } from "@berth/store";
-import { digestOf, put, scope, temporaryStore } from "./support.ts";
+import { digestOf, put, scope, temporaryStore } from "../../packages/store/test/support.ts";
 
 const COUNT = 1_500;
 /** Of so many blobs the first leads to the others, each to the next. */

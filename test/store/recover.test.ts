@@ -18,7 +18,7 @@ import { dirname, join } from "node:path";
 import { it } from "node:test";
 import { silent, systemClock } from "@berth/base";
 import { endRecovery, openStore, recoverStore, type Store } from "@berth/store";
-import { fails, put, scope } from "./support.ts";
+import { fails, put, scope } from "../../packages/store/test/support.ts";
 
 const DATABASE = "io.berth.metadata.v1.sqlite/meta.db";
 const top = mkdtempSync(join(tmpdir(), "berth-recover-"));

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { runOnHost } from "../run-on-host.ts";
+import { runOnHost } from "../../packages/host/run-on-host.ts";
 
-const files = ["calls", "late", "wire"].map((name) => join(import.meta.dirname, `../../ttrpc/test/${name}.test.ts`));
+const files = ["calls", "late", "wire"].map((name) =>
+  join(import.meta.dirname, `../../packages/ttrpc/test/${name}.test.ts`),
+);
 
 describe("ttrpc", { concurrency: true }, () => {
   for (const variant of ["release", "asan"] as const) {

@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
-import { unpackC } from "../../unpack/own-c.ts";
-import { buildProgram, type Variant } from "../build.ts";
-import { runOnHost } from "../run-on-host.ts";
+import { buildProgram, type Variant } from "../../packages/host/build.ts";
+import { runOnHost } from "../../packages/host/run-on-host.ts";
+import { unpackC } from "../../packages/unpack/own-c.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "berth-planted-"));
 const planted = (name: string) => join(import.meta.dirname, "planted", name);

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { runOnHost } from "../run-on-host.ts";
+import { runOnHost } from "../../packages/host/run-on-host.ts";
 
 const helpers = ["descriptors-open.ts", "temporary.ts", "unit-fixture.ts", "without-leak.ts"];
-const folder = join(import.meta.dirname, "cases");
+const folder = join(import.meta.dirname, "../../packages/host/test/cases");
 const cases = readdirSync(folder)
   .filter((name) => name.endsWith(".ts") && !helpers.includes(name))
   .map((name) => join(folder, name));
