@@ -12,6 +12,12 @@ import { keepLogRoom, takeLogRoom } from "./wal-room.ts";
 /** What a transaction does to the disk: what frees room must succeed when nothing is free. */
 export type Effect = "adds" | "frees";
 
+/**
+ * When a transaction is to outlast a power cut: when it returns, or with the next one that is (a step of something that
+ * nobody has been answered yet). A kill of this process loses neither.
+ */
+export type Durability = "now" | "later";
+
 /** SQLite with prepared statements by their text, and transactions that nest. Everything is synchronous. */
 export interface Database {
   get<T>(sql: string, ...params: SQLInputValue[]): T | null;
@@ -19,11 +25,11 @@ export interface Database {
   /** Returns how many rows changed. */
   run(sql: string, ...params: SQLInputValue[]): number;
   /**
-   * All of it or, where it throws, nothing. The outermost one is durable (fsync) when it returns, and its effect counts:
-   * one that adds is refused (resource-exhausted) on a full disk before it begins; one that frees has the room that is
+   * All of it or, where it throws, nothing. The outermost one is durable when it returns (an fsync, 1 to 4 ms during which
+   * this process does nothing else) unless that is to come later, and its effect counts: one that adds is refused (resource-exhausted) on a full disk before it begins; one that frees has the room that is
    * kept back, and may run twice.
    */
-  transaction<T>(change: () => T, effect?: Effect): T;
+  transaction<T>(change: () => T, effect?: Effect, durable?: Durability): T;
   /** Called once the outermost transaction is durable; at once outside of one; never where it is rolled back. */
   afterCommit(then: () => void): void;
   /** Tells the key of each row that is inserted, changed or deleted, inside the transaction, which may still fail. */
@@ -49,7 +55,7 @@ export interface Observed {
 /** Takes part in every commit. */
 export interface Witness {
   stamp(): void;
-  committed(): void;
+  committed(durable: Durability): void;
 }
 
 /** A database as it was found, before anything is written to it. */
@@ -174,6 +180,16 @@ export function openDatabase(path: string, root: string): Database {
     }
   }
 
+  /** In WAL mode a commit is then not synchronized itself, but with the next one that is (https://sqlite.org/pragma.html). */
+  function withoutSync<T>(commit: () => T): T {
+    translated(() => db.exec("PRAGMA synchronous = NORMAL"));
+    try {
+      return commit();
+    } finally {
+      translated(() => db.exec("PRAGMA synchronous = FULL"));
+    }
+  }
+
   const missing = migrations.slice(versionOf(db));
   if (missing.length > 0)
     outermost(
@@ -202,10 +218,10 @@ export function openDatabase(path: string, root: string): Database {
       if (changes > 0) isDirty = true;
       return changes;
     },
-    transaction(change, effect = "adds") {
+    transaction(change, effect = "adds", durable = "now") {
       if (depth > 0) return attempt(change);
-      const result = outermost(change, effect);
-      if (isDirty) witness?.committed();
+      const result = durable === "now" ? outermost(change, effect) : withoutSync(() => outermost(change, effect));
+      if (isDirty) witness?.committed(durable);
       const callbacks = waiting;
       waiting = [];
       for (const then of callbacks) then();

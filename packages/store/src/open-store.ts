@@ -174,7 +174,7 @@ async function assemble(claimed: ClaimedRoot, options: StoreOptions): Promise<St
     putAside: (path, area, name) =>
       (quarantines[area.startsWith("bundles/") ? 1 : 0] ?? quarantine).take(area, path, name),
     onChange: told.listen,
-    transaction: (change, effect) => db.transaction(change, effect),
+    transaction: (change, effect, durable) => db.transaction(change, effect, durable),
     close,
     [Symbol.asyncDispose]: close,
   };

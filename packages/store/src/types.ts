@@ -326,8 +326,9 @@ export interface Store extends AsyncDisposable {
    * Makes everything that `change` does one commit (one fsync), or nothing of it where it throws. `change` is
    * synchronous and may nest. Calls that return promises must not be made inside, but see `Snapshotter.stage`.
    * One that only removes says that it frees: then it has the room that is kept back on a full disk, and may run twice.
+   * One that is durable later costs no fsync of its own: a power cut may take it back, a kill does not.
    */
-  transaction<T>(change: () => T, effect?: "adds" | "frees"): T;
+  transaction<T>(change: () => T, effect?: "adds" | "frees", durable?: "now" | "later"): T;
   /**
    * Tells each change to what clients make, once it is durable and before the call that has made it returns. Of what a
    * collection removes: images and snapshots. The listener must not throw.

@@ -86,7 +86,7 @@ async function make(
   const { StopSignal } = image.config.config;
   const knowsSignal = StopSignal === "" || isSignal(StopSignal);
   signal.throwIfAborted();
-  store.transaction(() => {
+  const record = () => {
     staged.commit();
     if (wanted.startFollows) store.unfinished.set(caller, id, "run");
     store.containers.create(caller, {
@@ -104,7 +104,9 @@ async function make(
       extensions: {},
       sandbox: "",
     });
-  });
+  };
+  // One that is to be started is durable with its start, which is what its maker hears of.
+  store.transaction(record, "adds", wanted.startFollows ? "later" : "now");
   const warnings = knowsSignal
     ? []
     : [`stop signal ${JSON.stringify(StopSignal.slice(0, 80))} of the image is not known: SIGTERM is sent`];

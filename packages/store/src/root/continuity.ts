@@ -78,8 +78,10 @@ export function openContinuity(db: Database, path: string, state: string | null,
       const next = String(count + 1);
       db.run("INSERT OR REPLACE INTO meta (key, value) VALUES ('session', ?), ('commits', ?)", String(session), next);
     },
-    committed() {
+    committed(durable) {
       count++;
+      // What is noted beside the database must not be ahead of it after a power cut.
+      if (durable === "later") return;
       unlessOff(() => {
         if (files === null) {
           // After the first commit, which has made the log: SQLite has synced its name too.
