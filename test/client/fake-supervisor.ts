@@ -6,7 +6,7 @@ import { createServer as createListener, type Server as Listener, type Socket } 
 import { join } from "node:path";
 import { alreadyExists, notFound, silent, unknownError } from "@berth/base";
 import { packAny } from "@berth/proto";
-import { Engine } from "@berth/proto/berth/v1";
+import { CreateContainerRequest, Engine, type RunContainerRequest } from "@berth/proto/berth/v1";
 import { Events } from "@berth/proto/containerd/services/events/v1";
 import { ImageDelete } from "@berth/proto/containerd/services/images/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
@@ -153,6 +153,13 @@ export class FakeSupervisor implements Disposable {
     return process;
   }
 
+  #remove(id: string): void {
+    if (!this.containers.delete(id)) throw notFound("container", id);
+    const process = this.processes.get(`${id}/`);
+    if (process !== undefined && process.status !== Status.STOPPED) process.kill(9);
+    this.processes.delete(`${id}/`);
+  }
+
   #engine(): ServiceImpl<typeof Engine> {
     const missing = () => {
       throw unknownError("the fake cannot do that");
@@ -164,6 +171,26 @@ export class FakeSupervisor implements Disposable {
         this.containers.set(id, args);
         return { id };
       },
+      runContainer: async function* (this: FakeSupervisor, request: RunContainerRequest) {
+        const { id, args, image } = request.container ?? CreateContainerRequest.create();
+        if (image === "nothere") throw notFound("image", image);
+        if (this.containers.has(id)) throw alreadyExists("container", id);
+        this.containers.set(id, args);
+        yield { created: { id } };
+        const remove = () => {
+          if (request.remove) this.#remove(id);
+        };
+        try {
+          this.processes.set(`${id}/`, new FakeProcess(args, request));
+        } catch (error) {
+          remove();
+          throw error;
+        }
+        yield { started: { pid: this.#process(id).start() } };
+        if (request.detach) return;
+        yield { exited: { exitStatus: await this.#process(id).exited } };
+        remove();
+      }.bind(this),
       createTask: ({ id, ...stdio }) => {
         const args = this.containers.get(id);
         if (args === undefined) throw notFound("container", id);
@@ -176,10 +203,7 @@ export class FakeSupervisor implements Disposable {
         return { execId };
       },
       removeContainer: ({ id }) => {
-        if (!this.containers.delete(id)) throw notFound("container", id);
-        const process = this.processes.get(`${id}/`);
-        if (process !== undefined && process.status !== Status.STOPPED) process.kill(9);
-        this.processes.delete(`${id}/`);
+        this.#remove(id);
         return {};
       },
       listContainers: async function* (this: FakeSupervisor) {

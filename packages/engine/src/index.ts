@@ -9,6 +9,7 @@ export { type ContainerDetails, inspectContainer } from "./containers/inspect-co
 export { type ContainerSummary, listContainers } from "./containers/list-containers.ts";
 export { type ReadContainerLog, readContainerLog } from "./containers/read-container-log.ts";
 export { removeContainer } from "./containers/remove-container.ts";
+export { type RunStage, runContainer } from "./containers/run-container.ts";
 export { type StopContainer, stopContainer } from "./containers/stop-container.ts";
 export { waitContainer } from "./containers/wait-container.ts";
 export { stringifyExact } from "./exact-json.ts";

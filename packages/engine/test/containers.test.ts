@@ -15,6 +15,7 @@ import {
   type NewContainer,
   removeContainer,
   removeWhenEnded,
+  runContainer,
   startTask,
   stopContainer,
   taskMetrics,
@@ -87,6 +88,60 @@ describe("the engine, without a wire", () => {
     await removeContainer(engine, { id, force: false }, caller);
     assert.deepEqual(await listContainers(engine, [], caller), []);
     assert.deepEqual(store.snapshotter("native").list(caller, ["name==web"]), []);
+  });
+
+  it("runs a container in one call, and tells each stage", async () => {
+    await using h = await openEngine();
+    const { engine, runtime, store } = h;
+    const run = { container: wanted("once"), ...stdio, log: true, width: 0, height: 0, detach: false, remove: true };
+    const stages: string[] = [];
+    for await (const stage of runContainer(engine, run, caller)) {
+      stages.push(stage.at);
+      if (stage.at === "created") assert.equal(store.unfinished.get(caller, "once"), "run");
+      if (stage.at === "started") {
+        assert.equal(store.unfinished.get(caller, "once"), null);
+        assert.equal((await taskState(engine, "once", "", caller)).pid, stage.pid);
+        runtime.task(namespace, "once").end(7);
+      }
+      if (stage.at === "exited") {
+        assert.equal(stage.exit.status, 7);
+        // The caller hears of the end before it goes.
+        assert.notEqual(store.containers.find(caller, "once"), null);
+      }
+    }
+    assert.deepEqual(stages, ["created", "started", "exited"]);
+    assert.equal(store.containers.find(caller, "once"), null);
+    const detached = { ...run, container: wanted("stays"), detach: true, remove: false };
+    for await (const { at } of runContainer(engine, detached, caller)) stages.push(at);
+    assert.deepEqual(stages.slice(3), ["created", "started"]);
+    assert.equal((await taskState(engine, "stays", "", caller)).status, "running");
+  });
+
+  it("leaves of a run that cannot be started what was asked for, and of one whose caller has gone what it may come back for", async () => {
+    await using h = await openEngine();
+    const { engine, runtime, store } = h;
+    const run = (id: string, remove: boolean) =>
+      ({ container: wanted(id), ...stdio, log: true, width: 0, height: 0, detach: false, remove }) as const;
+    const create = runtime.tasks.create;
+    Object.assign(runtime.tasks, { create: () => Promise.reject(new Error("no room for it")) });
+    for (const remove of [true, false])
+      await assert.rejects(async () => {
+        for await (const { at } of runContainer(engine, run(`removed-${remove}`, remove), caller))
+          assert.equal(at, "created");
+      }, /no room for it/);
+    assert.deepEqual(
+      store.containers.list(caller, []).map(({ id }) => id),
+      ["removed-false"],
+    );
+    assert.equal(store.unfinished.get(caller, "removed-false"), null);
+    Object.assign(runtime.tasks, { create });
+    const gone = new AbortController();
+    const leaving = (async () => {
+      for await (const { at } of runContainer(engine, run("left", true), callerOf(gone.signal)))
+        if (at === "started") gone.abort();
+    })();
+    await assert.rejects(leaving);
+    assert.equal((await taskState(engine, "left", "", caller)).status, "running");
   });
 
   it("removes by itself what is to go when it has ended", async () => {

@@ -9,12 +9,17 @@ export function rawKeys(): Disposable {
   return atExit(() => raw[Symbol.dispose]());
 }
 
+/** Of our terminal, in characters; 0 where it does not know. Null where we have none. */
+export function ownSize(): { width: number; height: number } | null {
+  const terminal = [stdout, stdin].find((fd) => isTerminal(fd));
+  return terminal === undefined ? null : terminalSize(terminal);
+}
+
 /** Tells the size of our terminal now and at each change; nothing where there is none. */
 export function followSize(resize: (width: number, height: number) => void): void {
-  const terminal = [stdout, stdin].find((fd) => isTerminal(fd));
-  if (terminal === undefined) return;
+  if (ownSize() === null) return;
   const tell = () => {
-    const { width, height } = terminalSize(terminal);
+    const { width, height } = ownSize() ?? { width: 0, height: 0 };
     if (width > 0 && height > 0) resize(width, height);
   };
   onSignal(SIGWINCH, tell); // before the look, or a change between the two goes unnoticed

@@ -1,8 +1,7 @@
 // Standing for a process in a container: its output is our output, its signals and its exit code are ours.
 
-import { aborted, isNotFound, kindOf } from "@berth/base";
+import { isNotFound, kindOf } from "@berth/base";
 import { isCode, isTerminal, stdin } from "@berth/host";
-import { Status } from "@berth/proto/containerd/v1/types";
 import { exitCodes } from "../cli/exit-code.ts";
 import { UsageError } from "../cli/usage-error.ts";
 import { sentenceOf } from "../print/sentence.ts";
@@ -28,12 +27,23 @@ export interface AttachedOptions {
   readonly interactive: boolean;
   readonly terminal: boolean;
   readonly signals: Signals;
-  /** Makes the process on these FIFOs, without starting it. */
-  create(paths: StdioPaths): Promise<void>;
+  /** Makes the process on these FIFOs, and has it started. */
+  begin(paths: StdioPaths): Promise<Begun>;
+}
+
+export interface Exit {
+  readonly exitStatus: number;
+  readonly outOfMemory: boolean;
+}
+
+/** A process that is there, or as good as. */
+export interface Begun {
+  readonly started: Promise<void>;
+  readonly exit: Promise<Exit>;
 }
 
 /** How it ended for us, which is berth's own failure if output was lost; null: the user left it running. */
-export type Outcome = { readonly exitStatus: number; readonly outOfMemory: boolean } | null;
+export type Outcome = Exit | null;
 
 /** Throws UsageError where a terminal is asked for and stdin, which is to be passed on, is none. */
 export function checkTerminal(interactive: boolean, terminal: boolean): void {
@@ -51,24 +61,12 @@ export async function runAttached(session: Session, options: AttachedOptions): P
     if (error instanceof Interrupted || kindOf(error) === "unavailable") stdio.leave();
     throw error;
   };
-  await signals.guard(options.create(stdio.paths)).catch(leaveIfItMayRun);
+  const { started, exit } = await signals.guard(options.begin(stdio.paths)).catch(leaveIfItMayRun);
   stdio.keep();
-
-  // Sent before the start, so that however short its life, the end is seen by this call.
-  const exit = connection.persist(({ engine, tasks }) =>
-    target.execId === ""
-      ? engine.waitContainer({ id: target.containerId })
-      : tasks.wait(target).then(({ exitStatus }) => ({ exitStatus, outOfMemory: false })),
-  );
-  exit.catch(() => {});
   using _raw = terminal && interactive ? rawKeys() : null;
   const resize = (width: number, height: number): void => {
     connection.persist(({ tasks }) => tasks.resizePty({ ...target, width, height })).catch(() => {}); // it may have ended
   };
-  // The first process's terminal is made with it, another's when it starts.
-  const early = target.execId === "";
-  if (terminal && early) followSize(resize);
-  const started = start(connection, target);
   let lost = false;
   stdio.pumpOutput((error, stream) => {
     // As with a program of this machine, whose next write after its reader has gone is its last (SIGPIPE).
@@ -84,7 +82,7 @@ export async function runAttached(session: Session, options: AttachedOptions): P
     started.then(send, () => {});
   });
   await started.catch(leaveIfItMayRun);
-  if (terminal && !early) followSize(resize);
+  if (terminal) followSize(resize);
   const detached = new Promise<null>((resolve) => {
     stdio.pumpInput((reason) => {
       if (reason === "detach") resolve(null);
@@ -98,24 +96,6 @@ export async function runAttached(session: Session, options: AttachedOptions): P
   }
   await stdio.drained();
   return lost ? { ...outcome, exitStatus: exitCodes.berth } : outcome;
-}
-
-/** Starts the process, also where the supervisor is restarted in the middle of that. */
-async function start(connection: Connection, target: Target): Promise<void> {
-  let tried = false;
-  await connection.persist(async ({ tasks }) => {
-    const again = tried;
-    tried = true;
-    try {
-      if (again && (await tasks.get(target)).process?.status !== Status.CREATED) return;
-      await tasks.start(target);
-    } catch (error) {
-      if (!again || !isNotFound(error)) throw error;
-      throw aborted("berthd was restarted before the start, and has undone what was to be started: run it again", {
-        cause: error,
-      });
-    }
-  });
 }
 
 export function sendSignal({ connection, printError }: Session, target: Target, signal: number): void {

@@ -1,7 +1,8 @@
-import { isNotFound } from "@berth/base";
+import { aborted, isNotFound } from "@berth/base";
 import { env } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { CreateExecRequest } from "@berth/proto/berth/v1";
+import { Status } from "@berth/proto/containerd/v1/types";
 import { checkTerminal, runAttached, SIGKILL, sendSignal, type Target } from "../attach/attached.ts";
 import { Interrupted, Signals } from "../attach/signals.ts";
 import { flag, list, text } from "../cli/args.ts";
@@ -10,6 +11,7 @@ import { exitCodeOf, exitCodes } from "../cli/exit-code.ts";
 import { environment } from "../cli/run-options.ts";
 import { UsageError } from "../cli/usage-error.ts";
 import { sentenceOf } from "../print/sentence.ts";
+import type { Connection } from "../session/connection.ts";
 import { randomId } from "../session/random-id.ts";
 import type { Session } from "../session/session.ts";
 
@@ -63,8 +65,16 @@ export const exec = command({
         interactive: values.interactive,
         terminal: values.tty,
         signals,
-        create: async (paths) => {
+        begin: async (paths) => {
           await connection.api.engine.createExec({ ...request, ...paths });
+          // Sent before the start, so that however short its life, the end is seen by this call.
+          const exit = connection.persist(({ tasks }) =>
+            tasks.wait(target).then(({ exitStatus }) => ({ exitStatus, outOfMemory: false })),
+          );
+          exit.catch(() => {});
+          const started = start(connection, target);
+          started.catch(() => {});
+          return { started, exit };
         },
       });
       if (outcome === null) return exitCodes.ok;
@@ -77,6 +87,24 @@ export const exec = command({
     }
   },
 });
+
+/** Starts the process, also where the supervisor is restarted in the middle of that. */
+async function start(connection: Connection, target: Target): Promise<void> {
+  let tried = false;
+  await connection.persist(async ({ tasks }) => {
+    const again = tried;
+    tried = true;
+    try {
+      if (again && (await tasks.get(target)).process?.status !== Status.CREATED) return;
+      await tasks.start(target);
+    } catch (error) {
+      if (!again || !isNotFound(error)) throw error;
+      throw aborted("berthd was restarted before the start, and has undone what was to be started: run it again", {
+        cause: error,
+      });
+    }
+  });
+}
 
 /** Deletes the process; one that was never made, or went with its container, is fine. */
 async function forget({ connection, printError }: Session, target: Target): Promise<void> {

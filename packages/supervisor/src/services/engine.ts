@@ -8,16 +8,19 @@ import {
   type EngineDeps,
   inspectContainer,
   listContainers,
+  type RunStage,
   readContainerLog,
   removeContainer,
+  runContainer,
   stopContainer,
   waitContainer,
 } from "@berth/engine";
 import type { ImageCheck } from "@berth/images";
-import { packAny, toTimestamp } from "@berth/proto";
-import { type Engine, LogStream } from "@berth/proto/berth/v1";
+import { type Init, packAny, toTimestamp } from "@berth/proto";
+import { CreateContainerRequest, type Engine, LogStream, type RunContainerResponse } from "@berth/proto/berth/v1";
 import { Options } from "@berth/proto/containerd/runc/v1";
 import type { ServiceImpl } from "@berth/rpc";
+import type { ExitRecord } from "@berth/store";
 import { timestampOf } from "./convert-common.ts";
 import { containerDetails, containerSummary, shortened, sizeOfSummary } from "./convert-engine.ts";
 import { imageToProto } from "./convert-image.ts";
@@ -33,8 +36,12 @@ const streams = {
 export function engineService(deps: EngineDeps): ServiceImpl<typeof Engine> {
   return {
     async createContainer({ runtimeBinary, ...wanted }, call) {
-      const runtimeOptions = runtimeBinary === "" ? null : packAny(Options, { binaryName: runtimeBinary });
-      return await createContainer(deps, { ...wanted, runtimeOptions }, call);
+      return await createContainer(deps, { ...wanted, runtimeOptions: optionsOf(runtimeBinary) }, call);
+    },
+    async *runContainer({ container, ...how }, call) {
+      const { runtimeBinary, ...wanted } = container ?? CreateContainerRequest.create();
+      const run = { ...how, container: { ...wanted, runtimeOptions: optionsOf(runtimeBinary) } };
+      for await (const stage of runContainer(deps, run, call)) yield stageToProto(stage);
     },
     createTask: async (req, call) => ({ pid: (await createTask(deps, req, call)).pid }),
     createExec: async (req, call) => ({ execId: await createExec(deps, req, call) }),
@@ -43,8 +50,7 @@ export function engineService(deps: EngineDeps): ServiceImpl<typeof Engine> {
       return { exitStatus: status, exitedAt: toTimestamp(at) };
     },
     async waitContainer({ id }, call) {
-      const { status, at, outOfMemory } = await waitContainer(deps, id, call);
-      return { exitStatus: status, exitedAt: timestampOf(at === 0n ? null : at), outOfMemory };
+      return exitToProto(await waitContainer(deps, id, call));
     },
     async removeContainer(req, call) {
       await removeContainer(deps, req, call);
@@ -71,6 +77,21 @@ export function engineService(deps: EngineDeps): ServiceImpl<typeof Engine> {
         yield "result" in told ? { result: checkToProto(told.result) } : told;
     },
   };
+}
+
+const optionsOf = (binaryName: string) => (binaryName === "" ? null : packAny(Options, { binaryName }));
+
+const exitToProto = ({ status, at, outOfMemory }: ExitRecord) => ({
+  exitStatus: status,
+  exitedAt: timestampOf(at === 0n ? null : at),
+  outOfMemory,
+});
+
+function stageToProto(stage: RunStage): Init<RunContainerResponse> {
+  if (stage.at === "exited") return { exited: exitToProto(stage.exit) };
+  return stage.at === "started"
+    ? { started: { pid: stage.pid } }
+    : { created: { id: stage.id, warnings: [...stage.warnings] } };
 }
 
 const sizeOfImage = ({ labels, target }: ReturnType<typeof imageToProto>): number =>

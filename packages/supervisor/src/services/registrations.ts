@@ -74,6 +74,6 @@ export function registrations({ engine, root, uuid, build, stopping }: ServiceDe
 const waiting = new Map([
   [Tasks.typeName, ["Wait"]],
   [Events.typeName, ["Subscribe"]],
-  [Engine.typeName, ["ReadLogs", "WaitContainer", "CheckImages"]],
+  [Engine.typeName, ["RunContainer", "ReadLogs", "WaitContainer", "CheckImages"]],
   [Health.typeName, ["Watch"]],
 ]);

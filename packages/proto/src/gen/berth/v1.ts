@@ -120,6 +120,51 @@ export const CreateTaskResponse = /* @__PURE__ */ message<CreateTaskResponse>("b
   "pid", 1, 3, null,
 ]);
 
+export interface RunContainerRequest {
+  container: CreateContainerRequest | null;
+  stdin: string;
+  stdout: string;
+  stderr: string;
+  log: boolean;
+  width: number;
+  height: number;
+  detach: boolean;
+  remove: boolean;
+}
+export const RunContainerRequest = /* @__PURE__ */ message<RunContainerRequest>("berth.v1.RunContainerRequest", [
+  "container", 1, 8, CreateContainerRequest,
+  "stdin", 2, 6, null,
+  "stdout", 3, 6, null,
+  "stderr", 4, 6, null,
+  "log", 5, 0, null,
+  "width", 6, 3, null,
+  "height", 7, 3, null,
+  "detach", 8, 0, null,
+  "remove", 9, 0, null,
+]);
+
+export interface WaitContainerResponse {
+  exitStatus: number;
+  exitedAt: Timestamp | null;
+  outOfMemory: boolean;
+}
+export const WaitContainerResponse = /* @__PURE__ */ message<WaitContainerResponse>("berth.v1.WaitContainerResponse", [
+  "exitStatus", 1, 3, null,
+  "exitedAt", 2, 8, Timestamp,
+  "outOfMemory", 3, 0, null,
+]);
+
+export interface RunContainerResponse {
+  created: CreateContainerResponse | null;
+  started: CreateTaskResponse | null;
+  exited: WaitContainerResponse | null;
+}
+export const RunContainerResponse = /* @__PURE__ */ message<RunContainerResponse>("berth.v1.RunContainerResponse", [
+  "created", 1, 8, CreateContainerResponse,
+  "started", 2, 8, CreateTaskResponse,
+  "exited", 3, 8, WaitContainerResponse,
+]);
+
 export interface CreateExecRequest {
   id: string;
   execId: string;
@@ -179,17 +224,6 @@ export interface WaitContainerRequest {
 }
 export const WaitContainerRequest = /* @__PURE__ */ message<WaitContainerRequest>("berth.v1.WaitContainerRequest", [
   "id", 1, 6, null,
-]);
-
-export interface WaitContainerResponse {
-  exitStatus: number;
-  exitedAt: Timestamp | null;
-  outOfMemory: boolean;
-}
-export const WaitContainerResponse = /* @__PURE__ */ message<WaitContainerResponse>("berth.v1.WaitContainerResponse", [
-  "exitStatus", 1, 3, null,
-  "exitedAt", 2, 8, Timestamp,
-  "outOfMemory", 3, 0, null,
 ]);
 
 export interface RemoveContainerRequest {
@@ -390,6 +424,7 @@ export const CheckImagesResponse = /* @__PURE__ */ message<CheckImagesResponse>(
 export const Engine = /* @__PURE__ */ service("berth.v1.Engine", {
   createContainer: /* @__PURE__ */ unary("CreateContainer", CreateContainerRequest, CreateContainerResponse),
   createTask: /* @__PURE__ */ unary("CreateTask", CreateTaskRequest, CreateTaskResponse),
+  runContainer: /* @__PURE__ */ serverStreaming("RunContainer", RunContainerRequest, RunContainerResponse),
   createExec: /* @__PURE__ */ unary("CreateExec", CreateExecRequest, CreateExecResponse),
   stopContainer: /* @__PURE__ */ unary("StopContainer", StopContainerRequest, StopContainerResponse),
   waitContainer: /* @__PURE__ */ unary("WaitContainer", WaitContainerRequest, WaitContainerResponse),
