@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { startBerthd } from "../test/support/berthd.ts";
 import { makeRootfs } from "../test/support/bundle.ts";
 import { startContainerd } from "../test/support/containerd.ts";
+import { costsOf } from "./bench/costs.ts";
 import { measureClientsWithCrun, measureShimsWithCrun } from "./bench/crun.ts";
 import { type ExecTimes, type Rhythm, rhythms } from "./bench/execs.ts";
 import { measureHostile } from "./bench/hostile.ts";
@@ -180,6 +181,17 @@ async function clientRows(folder: string): Promise<void> {
   const over = run.ours.map((value, index) => value - (run.bare[index] ?? Number.NaN));
   rowOfOurs("the same, over bare `runc run`", "ms", over, "≤ 25 ms");
   row("`ctr run --rm` on berthd / on containerd", "ms", run.theirClient, run.theirs, "≤ 0.8×");
+
+  const costs = {
+    ours: await costsOf(rounds, () => berth("run", "--rm", image, "true")),
+    theirs: await costsOf(rounds, () => ctr("run", "--rm", image, name(), "true")),
+  };
+  for (const [key, what, unit] of [
+    ["made", "processes and threads that a `run --rm` makes", ""],
+    ["contextSwitches", "context switches of it, on the whole machine", ""],
+    ["processorMs", "processor time of it, on the whole machine", "ms"],
+  ] as const)
+    row(what, unit, [costs.ours[key]], [costs.theirs[key]]);
 
   const crun = await measureClientsWithCrun({ client, archive, image, rounds, place, name, time });
   row("`run --rm` with crun under both", "ms", crun.run.ours, crun.run.theirs);
