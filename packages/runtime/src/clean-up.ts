@@ -31,6 +31,8 @@ export async function endContainer(context: Context, bundle: Bundle, journal: Jo
   const late = AbortSignal.timeout(timeouts.kill);
   await helper.ended(init, late).catch((cause: unknown) => {
     if (!late.aborted) throw cause;
+    // A helper that is stopped does not tell.
+    if (!isAlive(init)) return;
     const who = `container ${JSON.stringify(bundle.id)}`;
     throw deadlineExceeded(`${who} was killed and its process ${init.pid} has not ended in ${timeouts.kill} ms`, {
       cause,
