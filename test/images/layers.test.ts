@@ -23,6 +23,13 @@ function writeImage(dir: string, count: number): string {
   return archive;
 }
 
+/**
+ * ctr's gRPC allows a stream 64 KiB where it was made while the window for new ones grew, of which it has told the server
+ * already; a manifest of 500 layers that arrives whole (GODEBUG=http2debug=2 shows each byte of it) is then "unexpected EOF".
+ */
+const isTooLong = (error: unknown): boolean =>
+  /code = Internal desc = unexpected EOF/.test((error as { stderr?: string }).stderr ?? "");
+
 const daemons = [
   ["berthd", () => startBerthd()],
   ["containerd", () => startContainerd()],
@@ -47,7 +54,12 @@ for (const [title, start] of daemons)
         it(`${count} run with ${shim}`, async () => {
           const id = `run-${count}-${shim === "berth's shim" ? "own" : "go"}`;
           const script = "cat layers/* | wc -l; cat layers/0; echo x > layers/new; cat layers/new";
-          const stdout = await ctr("run", "--rm", "--runtime", runtime, nameOf(count), id, "sh", "-c", script);
+          const run = (name: string) =>
+            ctr("run", "--rm", "--runtime", runtime, nameOf(count), name, "sh", "-c", script);
+          const stdout = await run(id).catch((error: unknown) => {
+            if (!isTooLong(error)) throw error;
+            return run(`${id}-again`);
+          });
           assert.equal(stdout, `${count - 1}\n0\nx\n`);
         });
 
