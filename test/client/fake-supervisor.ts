@@ -153,13 +153,6 @@ export class FakeSupervisor implements Disposable {
     return process;
   }
 
-  #remove(id: string): void {
-    if (!this.containers.delete(id)) throw notFound("container", id);
-    const process = this.processes.get(`${id}/`);
-    if (process !== undefined && process.status !== Status.STOPPED) process.kill(9);
-    this.processes.delete(`${id}/`);
-  }
-
   #engine(): ServiceImpl<typeof Engine> {
     const missing = () => {
       throw unknownError("the fake cannot do that");
@@ -177,19 +170,10 @@ export class FakeSupervisor implements Disposable {
         if (this.containers.has(id)) throw alreadyExists("container", id);
         this.containers.set(id, args);
         yield { created: { id } };
-        const remove = () => {
-          if (request.remove) this.#remove(id);
-        };
-        try {
-          this.processes.set(`${id}/`, new FakeProcess(args, request));
-        } catch (error) {
-          remove();
-          throw error;
-        }
+        this.processes.set(`${id}/`, new FakeProcess(args, request));
         yield { started: { pid: this.#process(id).start() } };
         if (request.detach) return;
         yield { exited: { exitStatus: await this.#process(id).exited } };
-        remove();
       }.bind(this),
       createTask: ({ id, ...stdio }) => {
         const args = this.containers.get(id);
@@ -203,7 +187,10 @@ export class FakeSupervisor implements Disposable {
         return { execId };
       },
       removeContainer: ({ id }) => {
-        this.#remove(id);
+        if (!this.containers.delete(id)) throw notFound("container", id);
+        const process = this.processes.get(`${id}/`);
+        if (process !== undefined && process.status !== Status.STOPPED) process.kill(9);
+        this.processes.delete(`${id}/`);
         return {};
       },
       listContainers: async function* (this: FakeSupervisor) {

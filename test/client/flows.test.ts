@@ -1,7 +1,7 @@
 // What the real client does around a process, with a supervisor that has processes instead of containers.
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -75,6 +75,27 @@ describe("berth run", () => {
       assert.match(ended.stderr, /^berth: unable to start: exec: .*\n$/);
       assert.equal(supervisor.containers.size, 0);
     });
+
+  it("what has ended is not removed before all its output was read", async () => {
+    using supervisor = new FakeSupervisor();
+    const shell = await shellAt(supervisor.address);
+    const read = join(supervisor.folder, "read");
+    // More than the pipe to the reader takes, less than that and the FIFO before it: the process can end.
+    const bytes = 100_000;
+    const reader = `{ until test -e ${read}; do sleep 0.05; done; wc -c; }`;
+    const { ended } = shell.start("-c", `berth run --rm image head -c ${bytes} /dev/zero | ${reader}`);
+    const hasEnded = () => [...supervisor.processes.values()].some(({ status }) => status === Status.STOPPED);
+    let wasThere = false;
+    await until(() => {
+      wasThere ||= supervisor.containers.size === 1;
+      return hasEnded() || (wasThere && supervisor.containers.size === 0);
+    });
+    await delay(200);
+    assert.equal(supervisor.containers.size, 1);
+    writeFileSync(read, "");
+    assert.equal((await ended).stdout.trim(), String(bytes));
+    assert.equal(supervisor.containers.size, 0);
+  });
 
   it("signals go to the process, whose exit code is the client's", async () => {
     using supervisor = new FakeSupervisor();

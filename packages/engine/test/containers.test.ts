@@ -93,7 +93,7 @@ describe("the engine, without a wire", () => {
   it("runs a container in one call, and tells each stage", async () => {
     await using h = await openEngine();
     const { engine, runtime, store } = h;
-    const run = { container: wanted("once"), ...stdio, log: true, width: 0, height: 0, detach: false, remove: true };
+    const run = { container: wanted("once"), ...stdio, log: true, width: 0, height: 0, detach: false };
     const stages: string[] = [];
     for await (const stage of runContainer(engine, run, caller)) {
       stages.push(stage.at);
@@ -105,39 +105,32 @@ describe("the engine, without a wire", () => {
       }
       if (stage.at === "exited") {
         assert.equal(stage.exit.status, 7);
-        // The caller hears of the end before it goes.
-        assert.notEqual(store.containers.find(caller, "once"), null);
       }
     }
     assert.deepEqual(stages, ["created", "started", "exited"]);
-    assert.equal(store.containers.find(caller, "once"), null);
-    const detached = { ...run, container: wanted("stays"), detach: true, remove: false };
+    assert.notEqual(store.containers.find(caller, "once"), null);
+    const detached = { ...run, container: wanted("stays"), detach: true };
     for await (const { at } of runContainer(engine, detached, caller)) stages.push(at);
     assert.deepEqual(stages.slice(3), ["created", "started"]);
     assert.equal((await taskState(engine, "stays", "", caller)).status, "running");
   });
 
-  it("leaves of a run that cannot be started what was asked for, and of one whose caller has gone what it may come back for", async () => {
+  it("leaves a run that cannot be started, or whose caller has gone, to its caller", async () => {
     await using h = await openEngine();
     const { engine, runtime, store } = h;
-    const run = (id: string, remove: boolean) =>
-      ({ container: wanted(id), ...stdio, log: true, width: 0, height: 0, detach: false, remove }) as const;
+    const run = (id: string) =>
+      ({ container: wanted(id), ...stdio, log: true, width: 0, height: 0, detach: false }) as const;
     const create = runtime.tasks.create;
     Object.assign(runtime.tasks, { create: () => Promise.reject(new Error("no room for it")) });
-    for (const remove of [true, false])
-      await assert.rejects(async () => {
-        for await (const { at } of runContainer(engine, run(`removed-${remove}`, remove), caller))
-          assert.equal(at, "created");
-      }, /no room for it/);
-    assert.deepEqual(
-      store.containers.list(caller, []).map(({ id }) => id),
-      ["removed-false"],
-    );
-    assert.equal(store.unfinished.get(caller, "removed-false"), null);
+    await assert.rejects(async () => {
+      for await (const { at } of runContainer(engine, run("made"), caller)) assert.equal(at, "created");
+    }, /no room for it/);
+    assert.notEqual(store.containers.find(caller, "made"), null);
+    assert.equal(store.unfinished.get(caller, "made"), null);
     Object.assign(runtime.tasks, { create });
     const gone = new AbortController();
     const leaving = (async () => {
-      for await (const { at } of runContainer(engine, run("left", true), callerOf(gone.signal)))
+      for await (const { at } of runContainer(engine, run("left"), callerOf(gone.signal)))
         if (at === "started") gone.abort();
     })();
     await assert.rejects(leaving);

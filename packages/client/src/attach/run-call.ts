@@ -17,7 +17,7 @@ export interface RunCall {
   /** It has been started. */
   readonly started: Promise<void>;
   readonly exit: Promise<Exit>;
-  /** All that was asked for is done: the removal, too. */
+  /** All stages have been told. */
   readonly over: Promise<void>;
   /** Whether the container is this call's: one of a name that was taken is somebody else's. */
   readonly isOurs: boolean;
@@ -31,16 +31,12 @@ export function beginRun(session: Session, request: RunRequest, named: boolean):
   const exit = deferred<Exit>();
   let isOurs = !named;
   let isStarted = false;
-  let hasEnded = false;
   let tried = false;
   const begin = (): void => {
     isStarted = true;
     started.resolve();
   };
-  const end = ({ exitStatus, outOfMemory }: Exit): void => {
-    hasEnded = true;
-    exit.resolve({ exitStatus, outOfMemory });
-  };
+  const end = ({ exitStatus, outOfMemory }: Exit): void => exit.resolve({ exitStatus, outOfMemory });
 
   const inOneCall = async ({ engine }: Api): Promise<void> => {
     for await (const { created, started: running, exited } of engine.runContainer(request)) {
@@ -60,9 +56,7 @@ export function beginRun(session: Session, request: RunRequest, named: boolean):
     begin();
   };
   const goOn = async ({ engine }: Api): Promise<void> => {
-    if (request.detach) return;
-    if (!hasEnded) end(await engine.waitContainer({ id }));
-    if (request.remove) await engine.removeContainer({ id, force: true }).catch(unlessNotFound);
+    if (!request.detach) end(await engine.waitContainer({ id }));
   };
   const over = session.connection.persist(async (api) => {
     const again = tried;
@@ -96,10 +90,6 @@ function explained(error: unknown): unknown {
   const way =
     "bring it with berth image import FILE, from docker save or skopeo copy; berth image ls lists what is there";
   return new BerthError("not-found", `${messageOf(error)}: ${way}`);
-}
-
-function unlessNotFound(error: unknown): void {
-  if (!isNotFound(error)) throw error;
 }
 
 interface Deferred<T> {

@@ -47,7 +47,7 @@ export const run = command({
         signals,
         async begin(paths) {
           const size = values.tty ? ownSize() : null;
-          call = beginRun(session, { container: request, ...paths, ...size, remove: values.rm }, named);
+          call = beginRun(session, { container: request, ...paths, ...size }, named);
           await call.started;
           return call;
         },
@@ -57,7 +57,8 @@ export const run = command({
         leave(exitCodes.ok);
       }
       if (outcome.outOfMemory) session.printError(`berth: ${request.id} ${ranOutOfMemory}\n`);
-      await (call as RunCall | null)?.over.catch((error: unknown) => session.printError(notRemoved(request.id, error)));
+      // Not before all its output has been passed on: with its task, what lies in its pipes goes.
+      if (values.rm) await discard(session, request.id);
       return outcome.exitStatus;
     } catch (error) {
       const begun = call as RunCall | null;

@@ -1,4 +1,3 @@
-import { isNotFound } from "@berth/base";
 import { wasKilledForMemory } from "@berth/runtime";
 import type { ExitRecord } from "@berth/store";
 import { startTask } from "../tasks/start-task.ts";
@@ -6,7 +5,6 @@ import type { Caller, NewContainer, Stdio } from "../types.ts";
 import { createContainer } from "./create-container.ts";
 import { createTask } from "./create-task.ts";
 import type { EngineDeps } from "./deps.ts";
-import { removeContainer } from "./remove-container.ts";
 
 export interface RunContainer extends Stdio {
   readonly container: NewContainer;
@@ -17,8 +15,6 @@ export interface RunContainer extends Stdio {
   readonly height: number;
   /** Nobody waits for its end. */
   readonly detach: boolean;
-  /** It is removed when it has ended, or could not be started. */
-  readonly remove: boolean;
 }
 
 /** How far a run has come. */
@@ -27,20 +23,18 @@ export type RunStage =
   | { readonly at: "started"; readonly pid: number }
   | { readonly at: "exited"; readonly exit: ExitRecord };
 
-/** Makes a container with its task, starts it and waits for its end; tells each stage when it is reached. */
+/**
+ * Makes a container with its task, starts it and waits for its end; tells each stage when it is reached. It is not removed:
+ * its caller alone knows when all that it has written was read.
+ */
 export async function* runContainer(deps: EngineDeps, wanted: RunContainer, caller: Caller): AsyncGenerator<RunStage> {
   const { id, warnings } = await createContainer(deps, { ...wanted.container, startFollows: true }, caller);
   yield { at: "created", id, warnings };
-  const { task, pid, exiting } = await makeAndStart(deps, id, wanted, caller).catch(async (error: unknown) => {
-    // A caller who has gone away is not told, and may come back for it.
-    if (wanted.remove && !caller.signal.aborted) await discard(deps, id, caller);
-    throw error;
-  });
+  const { task, pid, exiting } = await makeAndStart(deps, id, wanted, caller);
   yield { at: "started", pid };
   if (exiting === null) return;
   const exit = await exiting;
   yield { at: "exited", exit: { ...exit, outOfMemory: wasKilledForMemory(task.ranOutOfMemory, exit.status) } };
-  if (wanted.remove) await discard(deps, id, caller);
 }
 
 async function makeAndStart(deps: EngineDeps, id: string, wanted: RunContainer, caller: Caller) {
@@ -52,13 +46,4 @@ async function makeAndStart(deps: EngineDeps, id: string, wanted: RunContainer, 
   exiting?.catch(() => {}); // the caller sees it, unless the start fails
   if (terminal && width > 0 && height > 0) await task.resizePty("", width, height);
   return { task, pid: await startTask(deps, id, "", caller), exiting };
-}
-
-/** Somebody else may have removed it. */
-async function discard(deps: EngineDeps, id: string, caller: Caller): Promise<void> {
-  try {
-    await removeContainer(deps, { id, force: true }, caller);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-  }
 }

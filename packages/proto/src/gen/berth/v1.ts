@@ -129,7 +129,6 @@ export interface RunContainerRequest {
   width: number;
   height: number;
   detach: boolean;
-  remove: boolean;
 }
 export const RunContainerRequest = /* @__PURE__ */ message<RunContainerRequest>("berth.v1.RunContainerRequest", [
   "container", 1, 8, CreateContainerRequest,
@@ -140,7 +139,6 @@ export const RunContainerRequest = /* @__PURE__ */ message<RunContainerRequest>(
   "width", 6, 3, null,
   "height", 7, 3, null,
   "detach", 8, 0, null,
-  "remove", 9, 0, null,
 ]);
 
 export interface WaitContainerResponse {
