@@ -39,7 +39,11 @@ async function synced(work: () => Promise<void>): Promise<string[]> {
   const ended = once(strace, "exit");
   try {
     // "Process 1234 attached with 12 threads"
-    for (let said = ""; !said.includes("attached"); ) said += String((await once(strace.stderr, "data"))[0]);
+    for (let said = ""; !said.includes("attached"); ) {
+      const [more] = await Promise.race([once(strace.stderr, "data"), ended.then(() => ["strace has ended"])]);
+      said += String(more);
+      assert.ok(strace.exitCode === null, said);
+    }
     await work();
   } finally {
     strace.kill("SIGINT");

@@ -246,6 +246,7 @@ const bare = (id: string) => ({
   ...stdio,
   rootfs: [],
   terminal: false,
+  client: null,
   checkpoint: null,
   options: null,
   runtimePath: "",

@@ -1,8 +1,8 @@
 import { invalidArgument } from "@berth/base";
 import { type Task, taskExists } from "@berth/runtime";
-import { filesOf, provideFiles } from "../files/container-files.ts";
 import { logLimits } from "../logs/log-limits.ts";
 import { logPlace, prepareLog } from "../logs/log-place.ts";
+import { makeTask } from "../tasks/make-task.ts";
 import type { Caller, NewTask } from "../types.ts";
 import { clientDirectory } from "./client-directory.ts";
 import type { EngineDeps } from "./deps.ts";
@@ -39,21 +39,17 @@ async function make(deps: EngineDeps, wanted: NewTask, caller: Caller, signal: A
     : "";
   const rootfs =
     record.snapshotKey === "" ? [] : await store.snapshotter(record.snapshotter).mounts(caller, record.snapshotKey);
-  provideFiles(filesOf(deps.files, caller.namespace, record.id), record.spec);
-  return await runtime.tasks.create(
-    caller.namespace,
-    {
-      id: wanted.id,
-      rootfs,
-      stdin: wanted.stdin,
-      stdout: log || wanted.stdout,
-      stderr: log && !wanted.terminal ? log : wanted.stderr,
-      terminal: wanted.terminal,
-      client: clientDirectory(wanted) || null,
-      checkpoint: "",
-      options: null,
-      runtimePath: "",
-    },
-    signal,
-  );
+  const task = {
+    id: wanted.id,
+    rootfs,
+    stdin: wanted.stdin,
+    stdout: log || wanted.stdout,
+    stderr: log && !wanted.terminal ? log : wanted.stderr,
+    terminal: wanted.terminal,
+    client: clientDirectory(wanted) || null,
+    checkpoint: null,
+    options: null,
+    runtimePath: "",
+  };
+  return await makeTask(deps, task, caller, signal);
 }

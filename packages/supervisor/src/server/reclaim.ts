@@ -7,7 +7,6 @@ const LOOK_EVERY_MS = 2000;
 const WORTHWHILE = 24 << 20;
 /** Looks between two collections while what is in use stays in use. */
 const LONGEST_PAUSE = 32;
-const PAGE = 4096;
 /** What may come and go between two looks at a process that does nothing much. */
 const STEADY = 1 << 20;
 
@@ -60,9 +59,8 @@ interface Memory {
 function memory(): Memory {
   const { used_heap_size, external_memory } = getHeapStatistics();
   const used = used_heap_size + external_memory;
-  // proc_pid_statm(5): pages, those of files among them.
-  const [, resident = 0, ofFiles = 0] = readFileSync("/proc/self/statm", "utf8").split(" ").map(Number);
-  return { used, kept: Math.max(0, (resident - ofFiles) * PAGE - used) };
+  const anonymous = /^RssAnon:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+  return { used, kept: Math.max(0, Number(anonymous) * 1024 - used) };
 }
 
 /** Null where berthd runs from its sources: the add-on (c/trim.c) lies beside the bundle. */

@@ -31,11 +31,8 @@ export function tasksService(deps: EngineDeps): ServiceImpl<typeof Tasks> {
     async create({ containerId, rootfs, checkpoint, options, ...wanted }, call) {
       // A directory of the caller's own comes before content, as in containerd.
       const ownImage = options === null ? "" : (unpackAny(Options, options)?.criuImagePath ?? "");
-      const task = await makeTask(
-        deps,
-        { ...wanted, id: containerId, rootfs: mountsFromProto(rootfs), options, checkpoint: ownImage || checkpoint },
-        call,
-      );
+      const prepared = { rootfs: mountsFromProto(rootfs), checkpoint: ownImage || checkpoint, client: null };
+      const task = await makeTask(deps, { ...wanted, ...prepared, id: containerId, options }, call);
       return { containerId: task.id, pid: task.pid };
     },
     start: async (req, call) => ({ pid: await startTask(deps, req.containerId, req.execId, call) }),
