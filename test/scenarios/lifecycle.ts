@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { isSet } from "@berth/proto";
-import { alive, eventually, refused } from "./expect.ts";
+import { alive, eventually, outcomeOf, refused } from "./expect.ts";
 import { area, scenario } from "./scenario.ts";
 
 const sleeper = ["sleep", "1000"];
@@ -86,13 +86,20 @@ export const lifecycle = area("lifecycle", [
     await box.delete();
     await refused(box.delete(), "not-found", `task ${box.id} not found`);
   }),
-  scenario("deletes at the same time: one succeeds, none hangs", async (w) => {
+  scenario("deletes at the same time: none hangs, and the task is gone", async (w) => {
     const box = await w.box(["true"]);
     await box.up();
     await box.wait();
-    const results = await Promise.allSettled([box.delete(), box.delete()]);
-    assert.ok(results.some(({ status }) => status === "fulfilled"));
+    const outcomes = await Promise.all([outcomeOf(box.delete()), outcomeOf(box.delete())]);
+    // containerd shuts the shim down for whichever is answered first, also by "not found", under the other: in 3 of 100
+    // rounds with its own shim both are refused. berthd merges the two.
+    const allowed =
+      w.pair.daemon === "berthd"
+        ? /^ok$/
+        : /^(ok|not-found \| .*not found|unknown \| failed to delete task: ttrpc: closed)$/;
+    for (const outcome of outcomes) assert.match(outcome, allowed);
     await eventually("the bundle goes", () => !existsSync(w.bundle(box.id)));
+    await refused(box.delete(), "not-found", `task ${box.id} not found`);
   }),
   scenario("a running container is not deleted", async (w) => {
     const box = await w.box(sleeper);
