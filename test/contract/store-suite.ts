@@ -386,6 +386,25 @@ export function storeContract(name: string, start: () => Promise<StoreServer>, o
         await api.content.abort({ ref: "locked" }, call);
         await fails(api.content.abort({ ref: "locked" }, call), "not-found", "locked");
       });
+      it("has its next writer wait for the one before it", async () => {
+        // Go's clients end a stream without a wait for its end, and open the next one.
+        const call = await leasedScope();
+        const opened = Promise.withResolvers<void>();
+        const done = Promise.withResolvers<void>();
+        const first = (async () => {
+          const requests = async function* () {
+            yield { action: WriteAction.WRITE, ref: "next", data: new Uint8Array(3) };
+            await done.promise;
+          };
+          for await (const _ of api.content.write(requests(), call)) opened.resolve();
+        })();
+        await opened.promise;
+        const next = write([{ action: WriteAction.STAT, ref: "next" }], call);
+        done.resolve();
+        assert.equal((await next).at(-1)?.offset, 3);
+        await first;
+        await api.content.abort({ ref: "next" }, call);
+      });
       it("of another namespace is had for its name, and deleted for one namespace only", async () => {
         const [one, other] = [await leasedScope(), await leasedScope()];
         const bytes = randomBytes(50);

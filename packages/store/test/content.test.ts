@@ -81,6 +81,20 @@ it("an aborted ingest is gone for its writer, and its ref is free", async () => 
   assert.equal(again.status().offset, 0);
 });
 
+it("a writer waits for the one before it, and for the one that was before it in the queue", async () => {
+  await using temporary = await temporaryStore();
+  const { content } = temporary.store;
+  const options = { ref: "r", total: 0, expected: "" };
+  const first = await content.writer(scope, options);
+  const waiting = [1, 2].map(() => content.writer(scope, options));
+  await first.write(Buffer.from("abc"));
+  await first.close();
+  for (const next of waiting) {
+    await using writer = await next;
+    assert.equal(writer.status().offset, 3);
+  }
+});
+
 it("two writers of the same bytes make one blob; the second learns that it is there", async () => {
   await using temporary = await temporaryStore();
   const { content } = temporary.store;

@@ -21,6 +21,12 @@ import type { ContentRecords } from "./records.ts";
 /** An ingest without a lease is deleted after this long. */
 const STALE_NS = 24n * 60n * 60n * 1_000_000_000n;
 
+/**
+ * How long a writer waits for the one before it, in ms: Go's clients end a stream and open the next one without a wait
+ * for its end. containerd tries ten times, with pauses that come to 1,013 ms at most.
+ */
+const PATIENCE_MS = 1000;
+
 interface Row {
   ref: string;
   expected: string;
@@ -34,6 +40,8 @@ interface OpenWriter {
   /** Null while it is opened, and once it is closed. */
   file: IngestFile | null;
   aborted: boolean;
+  /** Resolves when its ref is free. */
+  readonly gone: PromiseWithResolvers<void>;
 }
 
 /** Blobs on their way in. */
@@ -118,15 +126,31 @@ export function openIngests(
       return false;
     });
 
+  const release = (key: string, writer: OpenWriter): void => {
+    if (writers.get(key) === writer) writers.delete(key);
+    writer.gone.resolve();
+  };
+
+  async function untilFree(key: string): Promise<void> {
+    const deadline = performance.now() + PATIENCE_MS;
+    for (let other = writers.get(key); other !== undefined; other = writers.get(key)) {
+      const { promise: late, resolve } = Promise.withResolvers<"late">();
+      const timer = setTimeout(resolve, Math.max(0, deadline - performance.now()), "late");
+      const outcome = await Promise.race([other.gone.promise, late]);
+      clearTimeout(timer);
+      if (outcome === "late")
+        throw unavailable(`ref ${key} locked since ${formatInstant(other.since)} by another writer: try again later`);
+    }
+  }
+
   async function open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter> {
     const namespace = namespaceOf(scope);
     const { ref } = options;
     const key = keyOf(namespace, ref);
-    const other = writers.get(key);
-    if (other)
-      throw unavailable(`ref ${key} locked since ${formatInstant(other.since)} by another writer: try again later`);
+    await untilFree(key);
     const now = clock.now();
-    const writer: OpenWriter = { since: now, updatedAt: now, file: null, aborted: false };
+    const gone = Promise.withResolvers<void>();
+    const writer: OpenWriter = { since: now, updatedAt: now, file: null, aborted: false, gone };
     writers.set(key, writer);
     let status: IngestStatus;
     try {
@@ -135,7 +159,7 @@ export function openIngests(
       status = find(namespace, ref) as IngestStatus;
       writer.file = await openIngestFile(layout.ingest(namespace, ref), status);
     } catch (error) {
-      writers.delete(key);
+      release(key, writer);
       throw error;
     }
     const file = writer.file;
@@ -150,7 +174,7 @@ export function openIngests(
       if (writer.file === null) return;
       if (!committed) await file.stamp(writer.updatedAt);
       writer.file = null;
-      if (writers.get(key) === writer) writers.delete(key);
+      release(key, writer);
       await file[Symbol.asyncDispose]();
     };
 
@@ -242,8 +266,9 @@ export function openIngests(
     const key = keyOf(namespace, ref);
     const writer = writers.get(key);
     db.afterCommit(() => {
-      if (writer) writer.aborted = true;
-      if (writers.get(key) === writer) writers.delete(key);
+      if (writer === undefined) return;
+      writer.aborted = true;
+      release(key, writer);
     });
     removals.add(layout.ingest(namespace, ref), trash);
     return true;
