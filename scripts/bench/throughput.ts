@@ -1,15 +1,7 @@
 // How fast a container's output passes a shim, and what the shim spends on it: both shims under one containerd and one
 // runc, taking turns. By itself: `node scripts/bench/throughput.ts [MiB] [rounds]`.
 import { spawn } from "node:child_process";
-import {
-  chmodSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { connectGrpc } from "@berth/grpc";
 import { typeUrls } from "@berth/proto";

@@ -41,7 +41,7 @@ it(`loses nothing over ${rounds} kills on a disk that is full at times (BERTH_SE
   const launcher = join(dir, "launcher");
   const inject = join(dir, "inject");
   writeFileSync(inject, "");
-  const node = `"${top}/dist/lib/node" --disable-warning=ExperimentalWarning --max-semi-space-size=1 --expose-gc`;
+  const node = `"${top}/dist/lib/node" --disable-warning=ExperimentalWarning --max-semi-space-size=1`;
   const program = `${node} "${top}/dist/lib/berthd/main.mjs"`;
   writeFileSync(
     launcher,

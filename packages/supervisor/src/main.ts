@@ -3,6 +3,7 @@ import { help, parseArguments } from "./cli/arguments.ts";
 import { effectiveConfig, ttrpcAddressOf } from "./cli/effective-config.ts";
 import { type Output, openOutput } from "./cli/output.ts";
 import { endingSentence } from "./cli/system-reason.ts";
+import { useCompiledCode } from "./server/compiled-code.ts";
 import { revision, version } from "./version.ts";
 
 async function main(argv: readonly string[], { print }: Output): Promise<void> {
@@ -57,6 +58,7 @@ async function main(argv: readonly string[], { print }: Output): Promise<void> {
       return;
     }
     case "serve": {
+      useCompiledCode();
       const { serve } = await import("./server/serve.ts");
       await serve(await effectiveConfig(args), ownProgram());
       process.exit(0);
