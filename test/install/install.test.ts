@@ -39,7 +39,7 @@ cd /
 mount -t tmpfs tmpfs ${top}
 start=$(sed -n 's/^ExecStart=//p' /etc/systemd/system/berth.service)
 export PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin BERTH_ADDRESS=${dir}/b.sock BERTH_NAMESPACE=${namespace}
-$start --config /dev/null --address $BERTH_ADDRESS --root ${dir}/root --state ${dir}/state 2>${dir}/log &
+NODE_DEBUG_NATIVE=COMPILE_CACHE $start --config /dev/null --address $BERTH_ADDRESS --root ${dir}/root --state ${dir}/state 2>${dir}/log &
 until berth version >/dev/null 2>&1; do kill -0 $!; sleep 0.05; done
 berth --version
 berth image import ${dir}/image.tar
@@ -62,6 +62,21 @@ wait $!
       `${stderr}\n${stdout}\n${spawnSync("cat", [join(dir, "log")], { encoding: "utf8" }).stdout}`,
     );
     assert.equal(stdout, `berth 0.1.0\n${image}\nfrom the installed one\nleft\nleft\n`);
+    // Where it was copied to, it takes the code that the build has compiled, and writes none.
+    const words = readFileSync(join(dir, "log"), "utf8").match(/^\[compile cache\] .*$/gm) ?? [];
+    const taken = words.filter((line) => line.includes("V8 code cache for"));
+    assert.ok(
+      taken.some((line) => /\/usr\/local\/.*\/serve-\w+\.mjs was accepted/.test(line)),
+      words.join("\n"),
+    );
+    assert.deepEqual(
+      taken.filter((line) => !line.includes("was accepted")),
+      [],
+    );
+    assert.deepEqual(
+      words.filter((line) => /^\[compile cache\] (writing|Renam)/i.test(line)),
+      [],
+    );
   } finally {
     await removeLeftovers(dir);
     await removeCgroups(namespace);
