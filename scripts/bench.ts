@@ -8,6 +8,7 @@ import { join, resolve } from "node:path";
 import { startBerthd } from "../test/support/berthd.ts";
 import { makeRootfs } from "../test/support/bundle.ts";
 import { startContainerd } from "../test/support/containerd.ts";
+import { mountState } from "../test/support/supervisor.ts";
 import { costsOf } from "./bench/costs.ts";
 import { measureClientsWithCrun, measureShimsWithCrun } from "./bench/crun.ts";
 import { measureDaemonStarts } from "./bench/daemon-starts.ts";
@@ -17,6 +18,7 @@ import { endOnSignals } from "./bench/interruption.ts";
 import { buildLauncher } from "./bench/launcher.ts";
 import { measureLifecycles } from "./bench/lifecycles.ts";
 import type { Memory } from "./bench/memory.ts";
+import { runcStateInMemory, withMounts } from "./bench/mounts.ts";
 import type { Pair } from "./bench/pair.ts";
 import { makePlace } from "./bench/place.ts";
 import { measureShims } from "./bench/shims.ts";
@@ -137,11 +139,13 @@ async function clientRows(folder: string): Promise<void> {
   const bundle = join(folder, "bundle");
   mkdirSync(bundle);
   makeRootfs(join(bundle, "rootfs"));
-  await using containerd = await startContainerd();
-  await using berthd = await startBerthd();
+  await using containerd = await startContainerd({ within: withMounts(runcStateInMemory), stateInMemory: true });
+  await using berthd = await startBerthd({ stateInMemory: true });
   const ctr = (...args: string[]) => time("ctr", ["-a", containerd.address, "-n", place.name, ...args]);
   const berth = (...args: string[]) => time(client, ["-a", berthd.address, "-n", place.name, ...args]);
   const runcRoot = join(folder, "runc");
+  mountState(runcRoot);
+  using _mounted = { [Symbol.dispose]: () => void execFileSync("umount", ["-l", runcRoot]) };
   const runc = (...args: string[]) => time("runc", ["--root", runcRoot, ...args]);
   ctr("images", "import", archive);
   berth("image", "import", archive);
@@ -264,7 +268,7 @@ const version = (command: string, ...args: string[]) =>
 const table = [
   `Taking turns, ${rounds} rounds or more, on ${cpus().length} × ${cpus()[0]?.model.trim()}, Linux ${release()}; ` +
     `containerd ${version("containerd", "--version")}, runc ${version("runc", "--version")} or crun ` +
-    `${version("crun", "--version")} under both.`,
+    `${version("crun", "--version")} under both. State directories are a tmpfs, as /run is, roots are on the disk.`,
   "",
   "| | berth | containerd, or what is named | ratio | goal |",
   "|---|---|---|---|---|",

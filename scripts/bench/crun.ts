@@ -5,14 +5,14 @@ import { startBerthd } from "../../test/support/berthd.ts";
 import { startContainerd } from "../../test/support/containerd.ts";
 import { measureExecs } from "./execs.ts";
 import { startLauncher } from "./launcher.ts";
+import { runcStateInMemory, withMounts } from "./mounts.ts";
 import { type Pair, startPair } from "./pair.ts";
 import { makePlace, type Place } from "./place.ts";
 import { interleave } from "./statistics.ts";
 
 const hybrid = "/sys/fs/cgroup/unified";
-const within = existsSync(hybrid)
-  ? ["unshare", "-m", "--propagation", "slave", "sh", "-c", `umount ${hybrid} && exec "$@"`, "sh"]
-  : [];
+const crunsMachine = existsSync(hybrid) ? [`umount ${hybrid}`] : [];
+const within = withMounts(...crunsMachine);
 
 export interface CrunDeps {
   readonly client: string;
@@ -27,8 +27,11 @@ export interface CrunDeps {
 
 /** Milliseconds of `run --rm` and `exec` on the two daemons. */
 export async function measureClientsWithCrun({ client, archive, image, rounds, place, name, time }: CrunDeps) {
-  await using containerd = await startContainerd({ within });
-  await using berthd = await startBerthd({ within });
+  await using containerd = await startContainerd({
+    within: withMounts(...crunsMachine, runcStateInMemory),
+    stateInMemory: true,
+  });
+  await using berthd = await startBerthd({ within, stateInMemory: true });
   const ctr = (...args: string[]) => time("ctr", ["-a", containerd.address, "-n", place.name, ...args]);
   const berth = (...args: string[]) => time(client, ["-a", berthd.address, "-n", place.name, ...args]);
   ctr("images", "import", archive);

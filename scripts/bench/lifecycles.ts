@@ -10,6 +10,7 @@ import { makeRootfs, ociSpec } from "../../test/support/bundle.ts";
 import { startContainerd } from "../../test/support/containerd.ts";
 import { interruption } from "./interruption.ts";
 import { memoryOf } from "./memory.ts";
+import { runcStateInMemory, withMounts } from "./mounts.ts";
 import { type Pair, type Who, whos } from "./pair.ts";
 import { makePlace } from "./place.ts";
 import { interleave } from "./statistics.ts";
@@ -40,8 +41,8 @@ export async function measureLifecycles({ rounds, each, clients, many }: Lifecyc
   await using place = makePlace();
   await using undo = new AsyncDisposableStack();
   const daemons: Pair<{ address: string; dir: string; pid: number }> = {
-    ours: undo.use(await startBerthd()),
-    theirs: undo.use(await startContainerd()),
+    ours: undo.use(await startBerthd({ stateInMemory: true })),
+    theirs: undo.use(await startContainerd({ within: withMounts(runcStateInMemory), stateInMemory: true })),
   };
   let count = 0;
   const opened = (who: Who) => {

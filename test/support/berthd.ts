@@ -1,7 +1,7 @@
 // A private berthd, as built, with its own root, state and sockets.
 import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Supervisor, startSupervisor } from "./supervisor.ts";
+import { mountState, type Supervisor, startSupervisor } from "./supervisor.ts";
 
 const top = resolve(import.meta.dirname, "../..");
 
@@ -20,16 +20,19 @@ export interface BerthdOptions {
   readonly program?: string;
   /** What starts it, such as `unshare -m`; /run is the same in there. */
   readonly within?: readonly string[];
+  /** Its state directory is a tmpfs, as it is below a /run that systemd has made. */
+  readonly stateInMemory?: boolean;
 }
 
 /** Starts berthd and waits until it answers. Its directory is short: socket paths are. */
 export async function startBerthd(options: BerthdOptions = {}): Promise<Supervisor> {
-  const { shim = "", config = "", env = {}, program = berthdPath, within = [] } = options;
+  const { shim = "", config = "", env = {}, program = berthdPath, within = [], stateInMemory = false } = options;
   if (!existsSync(program)) throw new Error(`${program} is not built: run npm run build`);
   const dir = mkdtempSync("/run/berth-bd-");
   const address = join(dir, "b.sock");
   const root = join(dir, "root");
   const state = join(dir, "state");
+  if (stateInMemory) mountState(state);
   const configFile = join(dir, "config.toml");
   writeFileSync(
     configFile,

@@ -1,7 +1,7 @@
 // A private containerd of Debian's, with its own root, state and sockets: the original that ours is held against.
 import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Supervisor, startSupervisor } from "./supervisor.ts";
+import { mountState, type Supervisor, startSupervisor } from "./supervisor.ts";
 
 export interface ContainerdOptions {
   /** More text for its config file. */
@@ -9,6 +9,8 @@ export interface ContainerdOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What starts it, such as `chroot DIR`; /run is the same in there. */
   readonly within?: readonly string[];
+  /** Its state directory is a tmpfs, as it is below a /run that systemd has made. */
+  readonly stateInMemory?: boolean;
 }
 
 /** True where Debian's containerd is installed and we may run it. */
@@ -19,11 +21,13 @@ export async function startContainerd({
   config = "",
   env = {},
   within = [],
+  stateInMemory = false,
 }: ContainerdOptions = {}): Promise<Supervisor> {
   const dir = mkdtempSync("/run/berth-cd-");
   const address = join(dir, "c.sock");
   const root = join(dir, "root");
   const state = join(dir, "state");
+  if (stateInMemory) mountState(state);
   writeFileSync(join(dir, "config.toml"), configText({ root, state, address, opt: join(dir, "opt") }) + config);
   const command = [...within, "/usr/bin/containerd", "--config", join(dir, "config.toml")];
   return await startSupervisor({ address, dir, root, state, env, command });

@@ -1,5 +1,6 @@
 // A private containerd, or what takes its place: its own root, state and sockets.
-import { execFile } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { promisify } from "node:util";
 import { daemonOf, removeLeftovers } from "./daemon.ts";
 
@@ -32,6 +33,12 @@ export interface Supervisor extends AsyncDisposable {
 export interface SupervisorOptions extends Pick<Supervisor, "address" | "dir" | "root" | "state"> {
   readonly command: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+}
+
+/** What is mounted goes with all that is mounted below the daemon's directory. */
+export function mountState(path: string): void {
+  mkdirSync(path, { mode: 0o711 });
+  execFileSync("/usr/bin/mount", ["-t", "tmpfs", "-o", "mode=0711", "tmpfs", path]);
 }
 
 /** Starts it and waits until it answers. */
