@@ -26,6 +26,7 @@ function writeImage(dir: string, count: number): string {
 /**
  * ctr's gRPC allows a stream 64 KiB where it was made while the window for new ones grew, of which it has told the server
  * already; a manifest of 500 layers that arrives whole (GODEBUG=http2debug=2 shows each byte of it) is then "unexpected EOF".
+ * On either daemon: of 217 unpackings on containerd, beside four busy loops on two processors, it ended one.
  */
 const isTooLong = (error: unknown): boolean =>
   /code = Internal desc = unexpected EOF/.test((error as { stderr?: string }).stderr ?? "");
