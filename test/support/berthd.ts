@@ -15,6 +15,8 @@ export interface BerthdOptions {
   readonly shim?: string;
   /** More text for its config file. */
   readonly config?: string;
+  /** More lines for its section `grpc`. */
+  readonly grpc?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** Launcher to start. Default: the built one. */
   readonly program?: string;
@@ -26,13 +28,13 @@ export interface BerthdOptions {
 
 /** Starts berthd and waits until it answers. Its directory is short: socket paths are. */
 export async function startBerthd(options: BerthdOptions = {}): Promise<Supervisor> {
-  const { shim = "", config = "", env = {}, program = berthdPath, within = [], stateInMemory = false } = options;
+  const { shim = "", config = "", grpc = "", env = {}, program = berthdPath, within = [] } = options;
   if (!existsSync(program)) throw new Error(`${program} is not built: run npm run build`);
   const dir = mkdtempSync("/run/berth-bd-");
   const address = join(dir, "b.sock");
   const root = join(dir, "root");
   const state = join(dir, "state");
-  if (stateInMemory) mountState(state);
+  if (options.stateInMemory) mountState(state);
   const configFile = join(dir, "config.toml");
   writeFileSync(
     configFile,
@@ -41,6 +43,7 @@ root = ${JSON.stringify(root)}
 state = ${JSON.stringify(state)}
 [grpc]
 address = ${JSON.stringify(address)}
+${grpc}
 [debug]
 level = "debug"
 [plugins."io.containerd.runtime.v2.task"]

@@ -6,6 +6,8 @@ import { mountState, type Supervisor, startSupervisor } from "./supervisor.ts";
 export interface ContainerdOptions {
   /** More text for its config file. */
   readonly config?: string;
+  /** More lines for its section `grpc`. */
+  readonly grpc?: string;
   readonly env?: Readonly<Record<string, string>>;
   /** What starts it, such as `chroot DIR`; /run is the same in there. */
   readonly within?: readonly string[];
@@ -19,6 +21,7 @@ export const hasContainerd = (): boolean => existsSync("/usr/bin/containerd") &&
 /** Starts containerd and waits until it answers (at most 20 s). Its directory is short: socket paths are. */
 export async function startContainerd({
   config = "",
+  grpc = "",
   env = {},
   within = [],
   stateInMemory = false,
@@ -28,12 +31,12 @@ export async function startContainerd({
   const root = join(dir, "root");
   const state = join(dir, "state");
   if (stateInMemory) mountState(state);
-  writeFileSync(join(dir, "config.toml"), configText({ root, state, address, opt: join(dir, "opt") }) + config);
+  writeFileSync(join(dir, "config.toml"), configText({ root, state, address, grpc, opt: join(dir, "opt") }) + config);
   const command = [...within, "/usr/bin/containerd", "--config", join(dir, "config.toml")];
   return await startSupervisor({ address, dir, root, state, env, command });
 }
 
-const configText = (paths: { root: string; state: string; address: string; opt: string }): string => `
+const configText = (paths: Record<"root" | "state" | "address" | "grpc" | "opt", string>): string => `
 version = 2
 root = ${JSON.stringify(paths.root)}
 state = ${JSON.stringify(paths.state)}
@@ -46,6 +49,7 @@ disabled_plugins = [
 ]
 [grpc]
   address = ${JSON.stringify(paths.address)}
+  ${paths.grpc}
 [plugins."io.containerd.internal.v1.opt"]
   path = ${JSON.stringify(paths.opt)}
 `;
