@@ -1,13 +1,14 @@
 // Orders what is done to one container, from its record to its task. A name is free, or in one phase:
 //
-//            | free  | making                      | removing       | finishing
+//            | free  | making                      | removing       | finishing, leaving
 //   make     | runs  | refused                     | refused        | waits, then runs
 //   start    | runs  | runs                        | refused        | waits, then runs
 //   remove   | runs  | aborts it, waits, then runs | joins it       | waits, then runs
-//   finish   | runs  | aborts it, waits, then runs | waits          | -
+//   finish   | runs  | aborts it, waits, then runs | waits          | waits, then runs
 //
 // Making is the creation of the record, or of the task. A start is no phase: the removal of what is being started does not
 // wait for it, but finishing does. Finishing is what a shutdown or the next start does about a step that was cut short.
+// Leaving is a removal that was answered before it is over.
 import { aborted, failedPrecondition, unavailable } from "@berth/base";
 
 export interface Name {
@@ -22,17 +23,26 @@ export interface Lives {
   start<T>(name: Name, work: () => Promise<T>): Promise<T>;
   /** Without `force`, a making is left alone and the removal refused. `work` is told whether a making was aborted. */
   remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void>;
+  /** A removal that resolves when `work` says that it is certain; what fails after that is for `work` to tell. */
+  leave(
+    name: Name,
+    force: boolean,
+    work: (abortedMaking: boolean, certain: () => void) => Promise<void>,
+  ): Promise<void>;
+  /** Resolves once what is leaving now has left: all of it, a namespace's, or one container. */
+  left(of: { readonly [K in keyof Name]?: string | undefined }): Promise<void>;
   /** Where nothing else is under way it begins at once: what is asked of the name from now on waits. */
   finish(name: Name, work: () => Promise<void>): Promise<void>;
 }
 
 type Phase =
   | { readonly at: "making"; readonly over: Promise<unknown>; readonly abort: AbortController }
-  | { readonly at: "removing" | "finishing"; readonly over: Promise<void> };
+  | { readonly at: "removing" | "finishing" | "leaving"; readonly over: Promise<void> };
 
 export function createLives(): Lives {
   const phases = new Map<string, Phase>();
   const starts = new Map<string, Set<Promise<unknown>>>();
+  const leaving = new Set<{ readonly name: Name; readonly over: Promise<void> }>();
   const keyOf = ({ namespace, id }: Name): string => `${namespace}/${id}`;
 
   /** Synchronous up to the work's first step, so that no phase comes in between. */
@@ -93,24 +103,54 @@ export function createLives(): Lives {
     }
   }
 
-  async function remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void> {
-    let hadMaking = false;
+  /** Null once a removal that was under way is over; otherwise whether a making was aborted, and the name is free. */
+  async function freeForRemoval(name: Name, force: boolean): Promise<{ abortedMaking: boolean } | null> {
+    let abortedMaking = false;
     for (let now = phases.get(keyOf(name)); now !== undefined; now = phases.get(keyOf(name))) {
-      if (now.at === "removing") return await now.over;
+      if (now.at === "removing") {
+        await now.over;
+        return null;
+      }
       if (now.at === "making") {
         if (!force)
           throw failedPrecondition(`container ${quoted(name)} is being made: wait for it, or force its removal`);
         now.abort.abort(aborted(`container ${quoted(name)} was removed while it was being made`));
-        hadMaking = true;
+        abortedMaking = true;
       }
       await now.over.catch(() => {});
     }
+    return { abortedMaking };
+  }
+
+  async function remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void> {
+    const free = await freeForRemoval(name, force);
+    if (free === null) return;
     await enter(
       name,
-      () => work(hadMaking),
+      () => work(free.abortedMaking),
       (over) => ({ at: "removing", over }),
     );
   }
+
+  const leave: Lives["leave"] = async (name, force, work) => {
+    const free = await freeForRemoval(name, force);
+    if (free === null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const over = enter(
+      name,
+      () => work(free.abortedMaking, resolve),
+      (over) => ({ at: "leaving", over }),
+    );
+    const one = { name, over };
+    leaving.add(one);
+    over.finally(() => leaving.delete(one)).catch(() => {}); // the caller sees it
+    await Promise.race([promise, over]);
+  };
+
+  const left: Lives["left"] = async ({ namespace, id }) => {
+    const all = [...leaving].filter((one) => namespace === undefined || one.name.namespace === namespace);
+    await Promise.allSettled(all.filter((one) => id === undefined || one.name.id === id).map(({ over }) => over));
+  };
 
   async function finish(name: Name, work: () => Promise<void>): Promise<void> {
     const underWay = () => {
@@ -123,7 +163,7 @@ export function createLives(): Lives {
     await enter(name, work, (over) => ({ at: "finishing", over }));
   }
 
-  return { make, start, remove, finish };
+  return { make, start, remove, leave, left, finish };
 }
 
 const beingRemoved = (name: Name) => failedPrecondition(`container ${quoted(name)} is being removed: try again later`);

@@ -3,6 +3,9 @@ import { describe, it } from "node:test";
 import { alreadyExists, kindOf, silent } from "@berth/base";
 import { createLives, finishSteps, type Lives } from "@berth/engine";
 import { Engine } from "@berth/proto/berth/v1";
+import { Containers } from "@berth/proto/containerd/services/containers/v1";
+import { Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
+import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import type { Step } from "@berth/store";
 import { type Harness, namespace, scope, startHarness } from "./harness.ts";
@@ -10,6 +13,12 @@ import { type Harness, namespace, scope, startHarness } from "./harness.ts";
 const name = { namespace, id: "x" };
 const taken = alreadyExists("container", "x");
 const never = new AbortController().signal;
+
+const failure = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => assert.fail("it succeeded"),
+    (error: unknown) => error,
+  );
 
 /** Work that ends when it is told to, or when its signal is aborted. */
 function held(): { work: (signal?: AbortSignal) => Promise<void>; end(): void; begun: Promise<void> } {
@@ -26,13 +35,19 @@ function held(): { work: (signal?: AbortSignal) => Promise<void>; end(): void; b
   };
 }
 
-type Verb = "make" | "start" | "remove" | "force" | "finish";
+type Verb = "make" | "start" | "remove" | "force" | "leave" | "finish";
 const call = (lives: Lives, verb: Verb, work: (signal?: AbortSignal) => Promise<void>): Promise<void> =>
   ({
     make: () => lives.make(name, taken, never, work),
     start: () => lives.start(name, work),
     remove: () => lives.remove(name, false, () => work()),
     force: () => lives.remove(name, true, () => work()),
+    // Answered when it begins: what it is for is that others wait all the same.
+    leave: () =>
+      lives.leave(name, true, (_aborted, certain) => {
+        certain();
+        return work();
+      }),
     finish: () => lives.finish(name, work),
   })[verb]();
 
@@ -52,9 +67,18 @@ const table: readonly [first: Verb, second: Verb, outcome: "refused" | "waits" |
   ["remove", "remove", "joins"],
   ["force", "remove", "joins"],
   ["remove", "finish", "waits"],
+  ["make", "leave", "aborts"],
+  ["start", "leave", "runs"],
+  ["remove", "leave", "joins"],
+  ["leave", "make", "waits"],
+  ["leave", "start", "waits"],
+  ["leave", "remove", "waits"],
+  ["leave", "leave", "waits"],
+  ["leave", "finish", "waits"],
   ["finish", "make", "waits"],
   ["finish", "start", "waits"],
   ["finish", "remove", "waits"],
+  ["finish", "leave", "waits"],
 ];
 
 describe("lives of one name", () => {
@@ -95,6 +119,134 @@ describe("lives of one name", () => {
       // The name is free again.
       await lives.make(name, taken, never, async () => {});
     });
+});
+
+describe("what is leaving", () => {
+  it("is waited for by who asks for it, its namespace or all, and by nobody else", async () => {
+    const lives = createLives();
+    const one = held();
+    await lives.leave(name, true, (_aborted, certain) => {
+      certain();
+      return one.work();
+    });
+    await Promise.all([lives.left({ namespace, id: "y" }), lives.left({ namespace: "other" })]);
+    let has = false;
+    const waiting = [lives.left({ namespace, id: "x" }), lives.left({ namespace }), lives.left({})];
+    const seen = Promise.all(waiting.map((left) => left.then(() => has)));
+    await new Promise((turn) => setImmediate(turn));
+    has = true;
+    one.end();
+    assert.deepEqual(await seen, [true, true, true]);
+    await lives.left({});
+  });
+
+  it("fails its caller until it is certain, and nobody after", async () => {
+    const lives = createLives();
+    await assert.rejects(
+      lives.leave(name, true, async () => assert.fail("not there")),
+      /not there/,
+    );
+    const one = held();
+    const refused = lives.leave(name, true, () => one.work());
+    one.end();
+    await refused;
+  });
+});
+
+describe("a removal that is finished later", () => {
+  const options = { namespace };
+  /** One whose task is deleted when the test says so. */
+  async function leaving(h: Harness) {
+    await h.client(Engine).createContainer({ id: "x", image: "tiny" }, options);
+    await h.client(Engine).createTask({ id: "x" }, options);
+    await h.client(Tasks).start({ containerId: "x" }, options);
+    h.runtime.task(namespace, "x").end(0);
+    const gate = held();
+    const remove = h.runtime.tasks.delete;
+    h.runtime.tasks.delete = async (...args) => {
+      await gate.work();
+      return await remove(...args);
+    };
+    await h.client(Engine).removeContainer({ id: "x", force: true, finishLater: true }, options);
+    return gate;
+  }
+  const looks: readonly [what: string, look: (h: Harness) => Promise<unknown>, seen: unknown][] = [
+    [
+      "berth's list",
+      async (h) =>
+        (await Array.fromAsync(h.client(Engine).listContainers({}, options))).flatMap((part) => part.containers),
+      [],
+    ],
+    ["containerd's list", async (h) => (await h.client(Containers).list({}, options)).containers, []],
+    ["the list of tasks", async (h) => (await h.client(Tasks).list({}, options)).tasks, []],
+    [
+      "the list of snapshots",
+      async (h) =>
+        (
+          await Array.fromAsync(h.client(Snapshots).list({ snapshotter: "native", filters: ["kind==active"] }, options))
+        ).flatMap((part) => part.info),
+      [],
+    ],
+    [
+      "inspect",
+      async (h) => kindOf(await failure(h.client(Engine).inspectContainer({ id: "x" }, options))),
+      "not-found",
+    ],
+    ["get", async (h) => kindOf(await failure(h.client(Containers).get({ id: "x" }, options))), "not-found"],
+    [
+      "another removal",
+      async (h) => kindOf(await failure(h.client(Engine).removeContainer({ id: "x" }, options))),
+      "not-found",
+    ],
+    [
+      "another of its name",
+      async (h) => (await h.client(Engine).createContainer({ id: "x", image: "tiny" }, options)).id,
+      "x",
+    ],
+    [
+      "the namespace's removal",
+      async (h) => kindOf(await failure(h.client(Namespaces).delete({ name: namespace }))),
+      // An image's snapshot is there; no container any more.
+      "failed-precondition",
+    ],
+  ];
+  for (const [what, look, seen] of looks)
+    it(`is waited for by ${what}`, async () => {
+      await using h = await startHarness();
+      const gate = await leaving(h);
+      await gate.begun;
+      assert.equal(h.store.unfinished.get(scope, "x"), "remove");
+      let isOver = false;
+      const looking = look(h).finally(() => (isOver = true));
+      for (let turn = 0; turn < 10; turn++) await new Promise((next) => setImmediate(next));
+      assert.equal(isOver, false);
+      gate.end();
+      assert.deepEqual(await looking, seen);
+      assert.deepEqual(h.store.unfinished.list(), []);
+    });
+
+  it("is finished by the next start where berthd ends in between", async () => {
+    await using h = await startHarness();
+    const gate = await leaving(h);
+    await gate.begun;
+    const next = { ...h.engine, lives: createLives() };
+    const finishing = finishSteps(next, silent);
+    gate.end();
+    await finishing;
+    assert.equal(h.store.containers.find(scope, "x"), null);
+  });
+
+  it("refuses at once what cannot go", async () => {
+    await using h = await startHarness();
+    const { removeContainer, createContainer, createTask } = h.client(Engine);
+    const later = { id: "x", finishLater: true };
+    assert.equal(kindOf(await failure(removeContainer(later, options))), "not-found");
+    await createContainer({ id: "x", image: "tiny" }, options);
+    await createTask({ id: "x" }, options);
+    await h.client(Tasks).start({ containerId: "x" }, options);
+    assert.equal(kindOf(await failure(removeContainer(later, options))), "failed-precondition");
+    assert.deepEqual(h.store.unfinished.list(), []);
+  });
 });
 
 describe("what a shutdown or a kill has cut short", () => {

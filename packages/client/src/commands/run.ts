@@ -58,7 +58,7 @@ export const run = command({
       }
       if (outcome.outOfMemory) session.printError(`berth: ${request.id} ${ranOutOfMemory}\n`);
       // Not before all its output has been passed on: with its task, what lies in its pipes goes.
-      if (values.rm) await discard(session, request.id);
+      if (values.rm) await discard(session, request.id, true);
       return outcome.exitStatus;
     } catch (error) {
       const begun = call as RunCall | null;
@@ -96,9 +96,9 @@ async function runDetached(
 const notRemoved = (id: string, error: unknown): string =>
   `berth: container ${JSON.stringify(id)} was not removed: ${sentenceOf(error)}\n`;
 
-async function discard({ connection, printError }: Session, id: string): Promise<void> {
+async function discard({ connection, printError }: Session, id: string, finishLater = false): Promise<void> {
   try {
-    await connection.persist(({ engine }) => engine.removeContainer({ id, force: true }));
+    await connection.persist(({ engine }) => engine.removeContainer({ id, force: true, finishLater }));
   } catch (error) {
     if (!isNotFound(error)) printError(notRemoved(id, error));
   }

@@ -26,7 +26,7 @@ export function removeWhenEnded(deps: RemovalDeps, log: Log): AutoRemoval {
     const scope = { namespace, lease: "" };
     try {
       if (store.containers.find(scope, id)?.labels[autoRemoveLabel] !== "true") return;
-      await removeContainer(deps, { id, force: true }, scope);
+      await removeContainer(deps, { id, force: true }, { ...scope, log });
     } catch (err) {
       if (!isNotFound(err) && !isStopped)
         log.error("a container that has ended could not be removed", { namespace, container: id, err });

@@ -1,11 +1,18 @@
 import { checkId } from "@berth/base";
+import type { Lives } from "@berth/engine";
 import { Namespace, type Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
 import type { ServiceImpl } from "@berth/rpc";
 import type { NamespaceStore } from "@berth/store";
 import { pathsOf } from "./convert-common.ts";
 
 /** Events of a namespace are published in that namespace, whatever the caller's is. */
-export function namespacesService({ namespaces }: { namespaces: NamespaceStore }): ServiceImpl<typeof Namespaces> {
+export function namespacesService({
+  namespaces,
+  lives,
+}: {
+  namespaces: NamespaceStore;
+  lives: Lives;
+}): ServiceImpl<typeof Namespaces> {
   return {
     get: (req) => ({ namespace: namespaces.get(req.name) }),
     list: () => ({ namespaces: namespaces.list() }),
@@ -21,8 +28,9 @@ export function namespacesService({ namespaces }: { namespaces: NamespaceStore }
       const namespace = namespaces.update(wanted, pathsOf(req.updateMask));
       return { namespace };
     },
-    delete(req) {
+    async delete(req) {
       checkId("namespace", req.name);
+      await lives.left({ namespace: req.name });
       namespaces.delete(req.name);
       return {};
     },

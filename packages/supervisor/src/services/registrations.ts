@@ -16,6 +16,7 @@ import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Health } from "@berth/proto/grpc/health/v1";
 import { intercept, type Registration, register } from "@berth/rpc";
+import { afterLeaving } from "./after-leaving.ts";
 import { containersService } from "./containers.ts";
 import { contentService } from "./content.ts";
 import { diffService } from "./diff.ts";
@@ -53,7 +54,7 @@ export function registrations({ engine, root, uuid, build, stopping }: ServiceDe
   const rows = pluginRows({ root, snapshotters });
   const list = [
     register(Version, versionService(build)),
-    register(Namespaces, namespacesService({ namespaces: store.namespaces })),
+    register(Namespaces, namespacesService({ namespaces: store.namespaces, lives: engine.lives })),
     register(Containers, containersService({ containers, files })),
     register(Images, imagesService({ images: store.images, collector })),
     register(Content, contentService({ content })),
@@ -67,7 +68,11 @@ export function registrations({ engine, root, uuid, build, stopping }: ServiceDe
     register(Engine, engineService(engine)),
   ];
   const names = new Set(list.map(({ service }) => service.typeName));
-  return intercept([...list, register(Health, healthService({ names }))], endAtStop(stopping, waiting));
+  return intercept(
+    [...list, register(Health, healthService({ names }))],
+    endAtStop(stopping, waiting),
+    afterLeaving(engine.lives, looking),
+  );
 }
 
 /** What waits for what others do. */
@@ -76,4 +81,12 @@ const waiting = new Map([
   [Events.typeName, ["Subscribe"]],
   [Engine.typeName, ["RunContainer", "ReadLogs", "WaitContainer", "CheckImages"]],
   [Health.typeName, ["Watch"]],
+]);
+
+/** What shows containers, or what they have. Those that make or remove one wait for its name by themselves. */
+const looking = new Map<string, readonly string[] | "all">([
+  [Containers.typeName, "all"],
+  [Snapshots.typeName, "all"],
+  [Tasks.typeName, "all"],
+  [Engine.typeName, ["CreateExec", "StopContainer", "WaitContainer", "ListContainers", "InspectContainer", "ReadLogs"]],
 ]);

@@ -227,10 +227,12 @@ export const WaitContainerRequest = /* @__PURE__ */ message<WaitContainerRequest
 export interface RemoveContainerRequest {
   id: string;
   force: boolean;
+  finishLater: boolean;
 }
 export const RemoveContainerRequest = /* @__PURE__ */ message<RemoveContainerRequest>("berth.v1.RemoveContainerRequest", [
   "id", 1, 6, null,
   "force", 2, 0, null,
+  "finishLater", 3, 0, null,
 ]);
 
 export interface RemoveContainerResponse {
