@@ -334,6 +334,22 @@ describe("berth", () => {
     }
   });
 
+  it("says of a supervisor that is older what it lacks, and what to do", async () => {
+    using supervisor = new FakeSupervisor({ lacks: ["RunContainer", "CheckImages"] });
+    const berth = await berthAt(supervisor.address);
+    for (const [line, method] of [
+      ["run --rm image true", "RunContainer"],
+      ["image check", "CheckImages"],
+    ] as const) {
+      const { code, stderr } = await berth(...line.split(" "));
+      assert.equal(code, 125, line);
+      assert.equal(
+        stderr,
+        `berth: what answers there does not know the method ${method}: where it is a berthd that is older than this berth (berth version shows both), restart it\n`,
+      );
+    }
+  });
+
   it("usage that cannot be understood ends with 2 and one sentence", async () => {
     const berth = await berthAt("/tmp/there-is-none.sock");
     for (const [args, message] of [
