@@ -283,6 +283,7 @@ describe("events", () => {
       return told;
     }, "a first event");
     await berth("run", "--rm", "--name", "seen", "busybox", "true");
+    await berth("ps", "-a"); // once it has gone
     await berth("run", "--rm", "--name", "last", "busybox", "true");
     await events.said('"last"');
     events.child.kill("SIGINT");

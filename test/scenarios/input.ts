@@ -13,7 +13,7 @@ export const input = area("input", [
     const { out, streams } = w.io(true);
     const box = await w.box(["sh", "-c", "cat; echo end"]);
     await box.up(streams);
-    const input = writeFifo(streams.stdin);
+    const input = await writeFifo(streams.stdin);
     await input.write("hello\n");
     await eventually("it is echoed", () => out.text() === "hello\n");
     await input.end();
@@ -26,7 +26,7 @@ export const input = area("input", [
     const box = await w.box(["cat"]);
     await box.up(streams);
     for (const word of ["one\n", "two\n", "three\n"]) {
-      const input = writeFifo(streams.stdin);
+      const input = await writeFifo(streams.stdin);
       await input.write(word);
       await eventually("it is echoed", () => out.text().endsWith(word));
       await input.end();
@@ -41,7 +41,7 @@ export const input = area("input", [
     const box = await w.box(["cat"]);
     await box.up(streams);
     const bytes = bytesOf(4 << 20);
-    const input = writeFifo(streams.stdin);
+    const input = await writeFifo(streams.stdin);
     await input.write(bytes);
     await input.end();
     await box.closeInput();
@@ -52,7 +52,7 @@ export const input = area("input", [
     const { streams } = w.io(true);
     const box = await w.box(["sleep", "0.2"]);
     await box.up(streams);
-    const input = writeFifo(streams.stdin);
+    const input = await writeFifo(streams.stdin);
     void input.write(bytesOf(1 << 20));
     assert.equal(await box.wait(), 0);
     await box.delete();
@@ -62,7 +62,7 @@ export const input = area("input", [
     const box = await w.box(["sleep", "1000"]);
     await box.up();
     await box.execUp("e", ["cat"], streams);
-    const input = writeFifo(streams.stdin);
+    const input = await writeFifo(streams.stdin);
     await input.write("to the exec\n");
     await input.end();
     await box.closeInput("e");

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { constants, openSync } from "node:fs";
 import { Socket } from "node:net";
+import { until } from "../support/until.ts";
 
 export interface Reading {
   readonly path: string;
@@ -34,9 +35,23 @@ export interface Writing {
   end(): Promise<void>;
 }
 
-/** Opens a FIFO that somebody reads. */
-export function writeFifo(path: string): Writing {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+/** -1 where nobody reads it. */
+function openToWrite(path: string): number {
+  try {
+    return openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENXIO") return -1;
+    throw error;
+  }
+}
+
+/** Opens a FIFO that somebody reads, or will: Go's shim opens a process's stdin beside its start. */
+export async function writeFifo(path: string): Promise<Writing> {
+  let fd = -1;
+  await until(() => {
+    fd = openToWrite(path);
+    return fd !== -1;
+  }, `${path} has a reader`);
   const socket = new Socket({ fd, readable: false, writable: true });
   socket.on("error", () => {}); // a reader that has gone is what some scenarios are about
   return {

@@ -46,7 +46,7 @@ export const terminals = area("terminals", [
     const { out, streams } = w.io(true);
     const box = await w.box(["sh", "-c", 'read line; echo "got $line"'], { terminal: true });
     await box.up({ ...streams, stderr: "", terminal: true });
-    const input = writeFifo(streams.stdin);
+    const input = await writeFifo(streams.stdin);
     await input.write("words\n");
     assert.equal(await box.wait(), 0);
     await input.end();
@@ -59,7 +59,7 @@ export const terminals = area("terminals", [
     const box = await w.box(["sh", "-c", script], { terminal: true });
     await box.up({ ...streams, stderr: "", terminal: true });
     await eventually("it is ready", () => out.text().includes("ready"));
-    const input = writeFifo(streams.stdin);
+    const input = await writeFifo(streams.stdin);
     await input.write("\x03");
     assert.equal(await box.wait(), 9);
     await input.end();

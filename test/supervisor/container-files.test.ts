@@ -40,7 +40,9 @@ async function image(name: string, layer: readonly TarEntry[]): Promise<void> {
   const { code, stderr } = await berth("image", "import", archive);
   assert.equal(code, 0, stderr);
 }
-const files = () => {
+/** Of containers that are there: a list waits for those that are leaving. */
+const files = async () => {
+  await berth("ps", "-a");
   const directory = join(berthd.root, "io.berth.engine.v1/files", namespace);
   return existsSync(directory) ? readdirSync(directory) : [];
 };
@@ -55,7 +57,7 @@ describe("files of a container", () => {
     );
     assert.match(stdout, /^named\nnamed\nfound\n[1-9]\d*\n0\n$/, stderr);
     assert.equal((await shell(["--hostname", "web.example"], "cat /etc/hostname")).stdout, "web.example\n");
-    assert.deepEqual(files(), []);
+    assert.deepEqual(await files(), []);
   });
 
   it("are the container's own: written to, kept over restarts of it and of berthd, and removed with it", async () => {
@@ -67,11 +69,11 @@ describe("files of a container", () => {
     await berthd.restart();
     assert.equal(await tail(), "10.1.2.3 mine\n");
     await berth("stop", "-t", "1", "kept");
-    assert.deepEqual(files(), ["kept"]);
+    assert.deepEqual(await files(), ["kept"]);
     assert.equal((await berth("start", "kept")).code, 0);
     assert.match(await tail(), /10\.1\.2\.3 mine/);
     await berth("rm", "-f", "kept");
-    assert.deepEqual(files(), []);
+    assert.deepEqual(await files(), []);
     assert.deepEqual(mountsBelow(berthd.dir), []);
     // Another container of the name begins anew.
     assert.doesNotMatch((await shell(["--name", "kept"], "cat /etc/hosts")).stdout, /mine/);
@@ -87,7 +89,7 @@ describe("files of a container", () => {
     assert.equal((await berth("exec", "other", "cat", "/etc/hostname")).stdout, "other\n");
     await ctr("tasks", "delete", "-f", "other");
     await ctr("containers", "delete", "other");
-    assert.deepEqual(files(), []);
+    assert.deepEqual(await files(), []);
   });
 
   it("are read-only where the root is", async () => {

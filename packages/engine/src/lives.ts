@@ -103,14 +103,16 @@ export function createLives(): Lives {
     }
   }
 
-  /** Null once a removal that was under way is over; otherwise whether a making was aborted, and the name is free. */
-  async function freeForRemoval(name: Name, force: boolean): Promise<{ abortedMaking: boolean } | null> {
+  /** Joins a removal that is under way, or makes the name free and enters its phase in the same turn. */
+  async function enterRemoval(
+    name: Name,
+    force: boolean,
+    at: "removing" | "leaving",
+    work: (abortedMaking: boolean) => Promise<void>,
+  ): Promise<{ over: Promise<void> }> {
     let abortedMaking = false;
     for (let now = phases.get(keyOf(name)); now !== undefined; now = phases.get(keyOf(name))) {
-      if (now.at === "removing") {
-        await now.over;
-        return null;
-      }
+      if (now.at === "removing") return now;
       if (now.at === "making") {
         if (!force)
           throw failedPrecondition(`container ${quoted(name)} is being made: wait for it, or force its removal`);
@@ -119,31 +121,26 @@ export function createLives(): Lives {
       }
       await now.over.catch(() => {});
     }
-    return { abortedMaking };
+    const over = enter(
+      name,
+      () => work(abortedMaking),
+      (under) => ({ at, over: under }),
+    );
+    if (at === "leaving") {
+      const one = { name, over };
+      leaving.add(one);
+      over.finally(() => leaving.delete(one)).catch(() => {}); // the caller sees it
+    }
+    return { over };
   }
 
   async function remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void> {
-    const free = await freeForRemoval(name, force);
-    if (free === null) return;
-    await enter(
-      name,
-      () => work(free.abortedMaking),
-      (over) => ({ at: "removing", over }),
-    );
+    await (await enterRemoval(name, force, "removing", work)).over;
   }
 
   const leave: Lives["leave"] = async (name, force, work) => {
-    const free = await freeForRemoval(name, force);
-    if (free === null) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const over = enter(
-      name,
-      () => work(free.abortedMaking, resolve),
-      (over) => ({ at: "leaving", over }),
-    );
-    const one = { name, over };
-    leaving.add(one);
-    over.finally(() => leaving.delete(one)).catch(() => {}); // the caller sees it
+    const { over } = await enterRemoval(name, force, "leaving", (abortedMaking) => work(abortedMaking, resolve));
     await Promise.race([promise, over]);
   };
 

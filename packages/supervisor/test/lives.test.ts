@@ -121,6 +121,17 @@ describe("lives of one name", () => {
     });
 });
 
+it("of two removals that wait for the same making, one does the work and the other joins it", async () => {
+  const lives = createLives();
+  const making = held();
+  const made = lives.make(name, taken, never, making.work);
+  await making.begun;
+  let times = 0;
+  const remove = () => lives.remove(name, true, async () => void times++);
+  await Promise.all([assert.rejects(made), remove(), remove()]);
+  assert.equal(times, 1);
+});
+
 describe("what is leaving", () => {
   it("is waited for by who asks for it, its namespace or all, and by nobody else", async () => {
     const lives = createLives();
