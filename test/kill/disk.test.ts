@@ -103,6 +103,14 @@ it(`loses nothing over ${rounds} kills on a disk that is full at times (BERTH_SE
       known.runs = result.code === 0;
       outcome(`run ${id}`, known, "there", result, true);
     },
+    async front() {
+      const id = `front${made++}`;
+      const known: Known = { state: "unknown", runs: false };
+      containers.set(id, known);
+      const result = await berth("run", "--rm", "--name", id, imageName("base"), "true");
+      // A removal that the client could not have is said, and is none of the command's.
+      if (result.code !== 0 || result.stderr === "") outcome(`run --rm ${id}`, known, "gone", result, true);
+    },
     async hog() {
       const id = `hog${made++}`;
       const known: Known = { state: "unknown", runs: false };
@@ -152,7 +160,7 @@ it(`loses nothing over ${rounds} kills on a disk that is full at times (BERTH_SE
     },
     empty: () => disk.empty(),
   };
-  const weights = { run: 6, hog: 1, rm: 5, stop: 2, import: 4, imageRm: 2, fill: 3, empty: 3 };
+  const weights = { run: 6, front: 4, hog: 1, rm: 5, stop: 2, import: 4, imageRm: 2, fill: 3, empty: 3 };
   const deck = Object.entries(weights).flatMap(([name, weight]) => Array<string>(weight).fill(name));
 
   async function start(): Promise<void> {

@@ -107,7 +107,7 @@ it(`leaves each container wholly there or wholly gone over ${kills} kills (BERTH
   };
 
   const jobs = new Map<string, { code: number; outcome: Promise<Outcome> }>();
-  const foreground: { code: number; outcome: Promise<Outcome> }[] = [];
+  const foreground: { id: string; code: number; outcome: Promise<Outcome> }[] = [];
   const execs: { code: number; outcome: Promise<Outcome> }[] = [];
   const removed = new Map<string, Promise<Outcome>>();
   let count = 0;
@@ -118,7 +118,8 @@ it(`leaves each container wholly there or wholly gone over ${kills} kills (BERTH
       const id = `job${count++}`;
       jobs.set(id, { code, outcome: berth("run", "-d", "--name", id, image, "sh", "-c", script + code) });
     } else if (kind < 0.65) {
-      foreground.push({ code, outcome: berth("run", "--rm", image, "sh", "-c", script + code) });
+      const id = `front${count++}`;
+      foreground.push({ id, code, outcome: berth("run", "--rm", "--name", id, image, "sh", "-c", script + code) });
     } else if (kind < 0.9) {
       execs.push({ code, outcome: berth("exec", "steady", "sh", "-c", `sleep 0.05; exit ${code}`) });
     } else {
@@ -181,6 +182,14 @@ it(`leaves each container wholly there or wholly gone over ${kills} kills (BERTH
       else assert.equal(status, 125, `exit ${status} instead of ${code} or 125: ${stderr}`);
     }
     t.diagnostic(`${finished} of ${foreground.length + execs.length} reported their status through the kills`);
+  });
+
+  await t.test("what ran with --rm is not there any more once its client has ended", async () => {
+    const listed = new Set((await must("ps", "-a", "-q")).split("\n"));
+    for (const { id, code, outcome } of foreground) {
+      const { status, stderr } = await outcome;
+      if (status === code && stderr === "") assert.ok(!listed.has(id), `${id} has ended and is listed`);
+    }
   });
 
   await t.test("no exit is reported twice or wrongly", () => {

@@ -31,8 +31,11 @@ export interface Lives {
   ): Promise<void>;
   /** Resolves once what is leaving now has left: all of it, a namespace's, or one container. */
   left(of: { readonly [K in keyof Name]?: string | undefined }): Promise<void>;
-  /** Where nothing else is under way it begins at once: what is asked of the name from now on waits. */
-  finish(name: Name, work: () => Promise<void>): Promise<void>;
+  /**
+   * Where nothing else is under way it begins at once: what is asked of the name from now on waits, and what is asked for
+   * by `left` where it is to go.
+   */
+  finish(name: Name, goes: boolean, work: () => Promise<void>): Promise<void>;
 }
 
 type Phase =
@@ -126,12 +129,14 @@ export function createLives(): Lives {
       () => work(abortedMaking),
       (under) => ({ at, over: under }),
     );
-    if (at === "leaving") {
-      const one = { name, over };
-      leaving.add(one);
-      over.finally(() => leaving.delete(one)).catch(() => {}); // the caller sees it
-    }
+    if (at === "leaving") noteLeaving(name, over);
     return { over };
+  }
+
+  function noteLeaving(name: Name, over: Promise<void>): void {
+    const one = { name, over };
+    leaving.add(one);
+    over.finally(() => leaving.delete(one)).catch(() => {}); // the caller sees it
   }
 
   async function remove(name: Name, force: boolean, work: (abortedMaking: boolean) => Promise<void>): Promise<void> {
@@ -149,7 +154,7 @@ export function createLives(): Lives {
     await Promise.allSettled(all.filter((one) => id === undefined || one.name.id === id).map(({ over }) => over));
   };
 
-  async function finish(name: Name, work: () => Promise<void>): Promise<void> {
+  async function finish(name: Name, goes: boolean, work: () => Promise<void>): Promise<void> {
     const underWay = () => {
       const phase = phases.get(keyOf(name));
       if (phase?.at === "making")
@@ -157,7 +162,9 @@ export function createLives(): Lives {
       return [...(phase === undefined ? [] : [phase.over]), ...(starts.get(keyOf(name)) ?? [])];
     };
     for (let now = underWay(); now.length > 0; now = underWay()) await Promise.allSettled(now);
-    await enter(name, work, (over) => ({ at: "finishing", over }));
+    const over = enter(name, work, (under) => ({ at: "finishing", over: under }));
+    if (goes) noteLeaving(name, over);
+    await over;
   }
 
   return { make, start, remove, leave, left, finish };

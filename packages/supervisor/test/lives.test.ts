@@ -48,7 +48,7 @@ const call = (lives: Lives, verb: Verb, work: (signal?: AbortSignal) => Promise<
         certain();
         return work();
       }),
-    finish: () => lives.finish(name, work),
+    finish: () => lives.finish(name, false, work),
   })[verb]();
 
 /** What becomes of the second while the first is under way. */
@@ -236,15 +236,16 @@ describe("a removal that is finished later", () => {
       assert.deepEqual(h.store.unfinished.list(), []);
     });
 
-  it("is finished by the next start where berthd ends in between", async () => {
+  it("is finished by the next start where berthd ends in between, and waited for there", async () => {
     await using h = await startHarness();
     const gate = await leaving(h);
     await gate.begun;
-    const next = { ...h.engine, lives: createLives() };
-    const finishing = finishSteps(next, silent);
+    const lives = createLives();
+    const finishing = finishSteps({ ...h.engine, lives }, silent);
+    const left = lives.left({ namespace }).then(() => h.store.containers.find(scope, "x"));
     gate.end();
+    assert.equal(await left, null);
     await finishing;
-    assert.equal(h.store.containers.find(scope, "x"), null);
   });
 
   it("refuses at once what cannot go", async () => {

@@ -19,14 +19,15 @@ type Unfinished = { readonly namespace: string; readonly id: string; readonly st
 
 /**
  * Brings to an end what a shutdown or a kill has cut short: a removal is finished; a container or a task that was to be
- * started and was not is undone. What is asked of these containers meanwhile waits. Never rejects.
+ * started and was not is undone. What is asked of these containers meanwhile waits, and what would show one that is to go.
+ * Never rejects.
  */
 export async function finishSteps(deps: EngineDeps, log: Log): Promise<void> {
   const steps = deps.store.unfinished.list();
   await Promise.all(
     steps.map(async (one) => {
       try {
-        await deps.lives.finish(one, () => finish(deps, one, log));
+        await deps.lives.finish(one, one.step === "remove", () => finish(deps, one, log));
       } catch (err) {
         const { namespace, id } = one;
         log.error("what was begun with a container is left for the next start", {
