@@ -40,7 +40,8 @@ const libraries: Readonly<Record<string, readonly string[]>> = {
   "@grpc/grpc-js": ["grpc"],
   pino: ["supervisor"],
   pidusage: ["supervisor"],
-  "smol-toml": ["supervisor"],
+  "smol-toml": ["supervisor", "images"],
+  undici: ["images"],
 };
 
 const builtins = new Set(builtinModules);

@@ -25,7 +25,7 @@ const STARTS = 15;
 
 const programs: readonly { name: string; version: string[] }[] = [
   { name: "containerd-shim-berth-v2", version: ["-v"] },
-  { name: "berth", version: ["--help"] },
+  { name: "berth", version: ["-v"] },
   { name: "berth-unpack", version: ["--help"] },
   { name: "berth-launch", version: ["--help"] },
 ];

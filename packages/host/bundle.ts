@@ -139,9 +139,9 @@ function addNeeds(needs: Needs, source: string): void {
   }
 }
 
-/** What is declared with `let`, or is made, outside of all functions. */
+/** What is declared with `let`, or is made, outside of all functions; patterns, and sets of what stands there, do not change. */
 const state =
-  /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = (?:\[\];|\{\};|new (?!Text(?:En|De)coder|Uint8Array)))/m;
+  /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = (?:\[\];|\{\};|new (?!Text(?:En|De)coder|Uint8Array|RegExp\b|(?:Set|Map)\(\[)))/m;
 
 const classes = /^(?:export )?(?:abstract )?class \w+/m;
 

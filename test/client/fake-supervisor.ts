@@ -210,6 +210,7 @@ export class FakeSupervisor implements Disposable {
         return { json: new TextEncoder().encode(JSON.stringify({ id })) };
       },
       readLogs: missing,
+      pullImage: missing,
       importImage: missing,
       checkImages: missing,
     };

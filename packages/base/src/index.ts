@@ -1,4 +1,5 @@
 export { type Clock, systemClock } from "./clock.ts";
+export type { Credentials } from "./credentials.ts";
 export type { Descriptor, Mount } from "./descriptor.ts";
 export { type Digest, hexOf, isDigest, parseDigest } from "./digest.ts";
 export {

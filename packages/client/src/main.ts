@@ -16,7 +16,6 @@ import {
   terminalSize,
 } from "@berth/host";
 import { exitCodeOf, exitCodes } from "./cli/exit-code.ts";
-import { commandHelp, programHelp } from "./cli/help.ts";
 import { type Globals, globalOptions, readInvocation } from "./cli/program.ts";
 import { UsageError } from "./cli/usage-error.ts";
 import { commands } from "./commands/index.ts";
@@ -28,14 +27,19 @@ import { openLink } from "./session/open-link.ts";
 import type { Session } from "./session/session.ts";
 import { sleep } from "./session/sleep.ts";
 
+// Its state is the whole program's: only a unit uses it, which could be evaluated twice.
+export { startReaping } from "@berth/host";
+
 const defaultAddress = "/run/berth/berth.sock";
 /** As a shell reports a program that SIGPIPE ended. */
 const brokenPipe = 141;
 
 async function main(args: readonly string[]): Promise<number> {
-  const invocation = readInvocation(commands, args);
+  const invocation = await readInvocation(commands, args);
   if (invocation.kind === "help") {
-    print(invocation.of === null ? programHelp(commands, globalOptions) : commandHelp(invocation.of));
+    const { commandHelp, programHelp } = await import("./cli/help.ts");
+    const all = async () => await Promise.all(commands.map((entry) => entry.load()));
+    print(invocation.of === null ? programHelp(await all(), globalOptions) : commandHelp(invocation.of));
     return exitCodes.ok;
   }
   if (invocation.kind === "version") {
@@ -60,6 +64,8 @@ function sessionOf(globals: Globals): Session {
     address,
     namespace,
     connection,
+    // berthd has no call yet that asks a registry: a login is kept as it is given.
+    verify: async (_host, login) => login,
     print,
     printError,
     outIsTerminal,
@@ -79,4 +85,4 @@ function failed(error: unknown): never {
 }
 
 onUncaught(failed);
-main(argv.slice(1)).then(leave, failed);
+queueMicrotask(() => void main(argv.slice(1)).then(leave, failed)); // units are there once this part has been evaluated

@@ -15,6 +15,7 @@ export { waitContainer } from "./containers/wait-container.ts";
 export { stringifyExact } from "./exact-json.ts";
 export { filesOf, removeFiles } from "./files/container-files.ts";
 export { type CheckProgress, checkImages } from "./images/check-images.ts";
+export { type PullImage, pullImage } from "./images/pull-image.ts";
 export { createLives, type Lives, type Name } from "./lives.ts";
 export { drainCommandOf } from "./logs/drain-command.ts";
 export type { LogChanges, LogPlace } from "./logs/read-log.ts";

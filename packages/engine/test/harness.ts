@@ -122,6 +122,9 @@ function oneImage(store: Store): Images {
       }
       return chainId;
     },
+    pull() {
+      throw new Error("no registry");
+    },
     async importArchive() {
       return [];
     },

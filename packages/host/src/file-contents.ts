@@ -33,11 +33,9 @@ export function writeFile(
   check(native.writeAll(fd.number, data), "write", path);
 }
 
-let written = 0;
-
 /**
  * Writes a temporary file beside the path and renames it over: readers see the old contents or the new, never a part.
- * `mode` is set whatever the umask (default 0o644). With `sync` the file and its directory are on disk on return.
+ * One process writes one at a time, for this does not wait. `mode` is set whatever the umask (default 0o644). With `sync` the file and its directory are on disk on return.
  */
 export function writeFileAtomic(
   path: string,
@@ -46,7 +44,7 @@ export function writeFileAtomic(
 ): void {
   const slash = path.lastIndexOf("/");
   const folder = slash < 0 ? "." : path.slice(0, slash + 1);
-  const temporary = `${slash < 0 ? "" : folder}.${path.slice(slash + 1)}.${native.pid()}.${++written}.tmp`;
+  const temporary = `${slash < 0 ? "" : folder}.${path.slice(slash + 1)}.${native.pid()}.tmp`;
   using fd = open(temporary, O.WRONLY | O.CREAT | O.EXCL | O.NOFOLLOW, 0o600);
   try {
     check(native.writeAll(fd.number, data), "write", temporary);

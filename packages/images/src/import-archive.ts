@@ -242,7 +242,8 @@ async function nameImages(store: Store, scope: Scope, targets: readonly NamedTar
   return images;
 }
 
-function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {
+/** Makes the record, or lets the one that is there mean the target. */
+export function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {
   const record = { name, target, labels: {} };
   try {
     return images.create(scope, record);

@@ -1,8 +1,14 @@
 export { checkBounds } from "./bounded-json.ts";
 export { chainIds } from "./chain-id.ts";
 export { type DifferOptions, openDiffer } from "./differ.ts";
-export { type ImagesOptions, openImages } from "./images.ts";
-export { hostPlatform, type Platform } from "./platform.ts";
+export { type ImagesOptions, openImages, type RegistryOptions } from "./images.ts";
+export { hostPlatform, type Platform, parsePlatform } from "./platform.ts";
+export type { PartProgress, PullProgress } from "./pull/progress.ts";
+export type { Pull } from "./pull/pulls.ts";
+export type { CredentialsFor } from "./registry/authorizer.ts";
+export { createEndpoints } from "./registry/hosts/create-endpoints.ts";
+export type { RegistrySettings } from "./registry/hosts/settings.ts";
+export type * from "./registry/types.ts";
 export { relabelImage } from "./relabel.ts";
 export { tryOverlayWith } from "./try-overlay.ts";
 export type * from "./types.ts";

@@ -12,6 +12,9 @@ export const DOCKER_LAYER = "application/vnd.docker.image.rootfs.diff.tar";
 export const isIndex = (mediaType: string): boolean => mediaType === OCI_INDEX || mediaType === DOCKER_LIST;
 export const isManifest = (mediaType: string): boolean => mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
 
+/** For `Accept`: what a registry may answer where it is asked for a manifest. */
+export const manifestTypes: readonly string[] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
+
 const layerBases = [
   OCI_LAYER,
   "application/vnd.oci.image.layer.nondistributable.v1.tar",

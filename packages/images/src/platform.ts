@@ -1,3 +1,5 @@
+import { invalidArgument } from "@berth/base";
+
 /** What an image's filesystem is for; variant is empty where there is none. */
 export interface Platform {
   readonly os: string;
@@ -43,3 +45,19 @@ export function rank(candidates: readonly Platform[], platform: Platform): numbe
   );
   return position < 0 ? null : position;
 }
+
+/** `linux/arm64/v8`, `arm64` or `linux`: what is missing is this machine's. Throws invalid-argument. */
+export function parsePlatform(text: string, own: Platform = hostPlatform()): Platform {
+  const parts = text.split("/");
+  if (parts.length > 3 || parts.some((part) => !/^[A-Za-z0-9_.-]+$/.test(part)))
+    throw invalidArgument(
+      `platform ${JSON.stringify(text.slice(0, 200))} is none: write it as OS/ARCH[/VARIANT], as in linux/arm64`,
+    );
+  const [first = "", architecture, variant = ""] = parts;
+  if (architecture !== undefined) return normalized({ os: first, architecture, variant });
+  const isOs = systems.has(first.toLowerCase());
+  return normalized(isOs ? { ...own, os: first } : { os: own.os, architecture: first, variant: "" });
+}
+
+/** Those that Go knows and images are made for. */
+const systems = new Set(["linux", "windows", "darwin", "freebsd"]);

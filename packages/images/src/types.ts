@@ -1,6 +1,9 @@
 // From a reference or an archive to a snapshot chain.
 import type { Descriptor, Mount } from "@berth/base";
 import type { ImageRecord, Scope } from "@berth/store";
+import type { Platform } from "./platform.ts";
+import type { Pull } from "./pull/pulls.ts";
+import type { CredentialsFor } from "./registry/authorizer.ts";
 
 /** The parts of an OCI image configuration that a container is made from. */
 export interface ImageConfig {
@@ -29,6 +32,17 @@ export interface ResolvedImage {
   readonly layers: readonly Descriptor[];
   /** Name of the committed snapshot that is the image's filesystem. */
   readonly chainId: string;
+}
+
+export interface ImagePull {
+  /** As a user writes it. */
+  readonly reference: string;
+  /** Empty for this machine's. The first one is unpacked. */
+  readonly platforms: readonly Platform[] | "all";
+  /** Empty: nothing is unpacked. */
+  readonly snapshotter: string;
+  readonly credentialsFor: CredentialsFor;
+  readonly signal: AbortSignal;
 }
 
 /** Something of an image that is not as it should be. */
@@ -68,6 +82,12 @@ export interface Images {
   resolve(scope: Scope, name: string): Promise<ResolvedImage>;
   /** Makes the snapshot chain of the image; what is there already is used. Returns the chain id. */
   unpack(scope: Scope, image: ResolvedImage, snapshotter: string, signal?: AbortSignal): Promise<string>;
+  /**
+   * Fetches an image from its registry and unpacks it. Two that ask for the same at once get the same. The promise rejects with
+   * not-found, unauthenticated, permission-denied, unavailable, resource-exhausted, data-loss or invalid-argument, in
+   * a sentence that names who was asked; throws invalid-argument for what is no reference.
+   */
+  pull(scope: Scope, request: ImagePull): Pull;
   /**
    * Takes an archive (OCI layout or docker save; plain, gzip or zstd), stores its blobs and names its images.
    * All under a lease, so that a failure leaves nothing.

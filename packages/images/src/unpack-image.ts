@@ -8,6 +8,12 @@ import type { Differ } from "./types.ts";
 
 const SNAPSHOT_REF = "containerd.io/snapshot.ref";
 
+export interface UnpackSteps {
+  /** Resolves once the layer at this position is in the store. */
+  readonly isHere?: (position: number) => Promise<void>;
+  readonly onStep?: (position: number, step: "unpacking" | "unpacked") => void;
+}
+
 /**
  * Makes the chain of snapshots, bottom first. Two unpacks of one image may run side by side: each works on a key of
  * its own, the first to commit wins and the other uses what is there then.
@@ -18,6 +24,7 @@ export async function unpackImage(
   image: Resolved,
   snapshotterName: string,
   signal: AbortSignal,
+  { isHere = async () => {}, onStep = () => {} }: UnpackSteps = {},
 ): Promise<string> {
   const snapshotter = store.snapshotter(snapshotterName);
   const chain = chainIds(image.config.diffIds);
@@ -30,12 +37,16 @@ export async function unpackImage(
   // What lies under a snapshot that is there is there, too.
   let done = chain.length;
   while (done > 0 && snapshotter.find(scope, chain[done - 1] ?? "")?.kind !== "committed") done--;
+  for (let at = 0; at < done; at++) onStep(at, "unpacked");
   for (let at = done; at < chain.length; at++) {
     const layer = image.layers[at];
     const diffId = image.config.diffIds[at];
     const name = chain[at];
     if (layer === undefined || diffId === undefined || name === undefined) break;
+    await isHere(at);
+    onStep(at, "unpacking");
     await unpackLayer({ layer, diffId, name, parent: chain[at - 1] ?? "" });
+    onStep(at, "unpacked");
   }
   store.content.update(
     scope,

@@ -138,6 +138,16 @@ export interface ImageStore {
   delete(scope: Scope, name: string, options?: { target?: string }): void;
 }
 
+export interface NewIngest {
+  readonly ref: string;
+  /** Bytes; 0 where nobody knows. */
+  readonly total: number;
+  /** Digest; empty where nobody knows. */
+  readonly expected: string;
+  /** Its lease may go: it is kept for a day, so that it can be gone on with. */
+  readonly outlastsLease?: boolean;
+}
+
 /**
  * An ingest under way. Its ref is locked until `close`; what was written survives and can be resumed.
  * `commit` makes it a blob, once its size and digest are what was expected; the bytes are on disk before
@@ -213,7 +223,7 @@ export interface ContentStore {
    */
   repair(scope: Scope, wanted: { digest: string; size: number; signal: AbortSignal }): Promise<boolean>;
   /** already-exists where `expected` is present in the namespace; unavailable while another writer has the ref. */
-  writer(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
+  writer(scope: Scope, options: NewIngest): Promise<ContentWriter>;
   /** For many blobs: see `ContentBatch`. It is one ingest, and `ref` is its name. */
   batch(scope: Scope, ref: string): Promise<ContentBatch>;
   status(scope: Scope, ref: string): IngestStatus;

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { help, parseArguments } from "./cli/arguments.ts";
+import { type Arguments, help, parseArguments } from "./cli/arguments.ts";
 import { effectiveConfig, ttrpcAddressOf } from "./cli/effective-config.ts";
 import { type Output, openOutput } from "./cli/output.ts";
 import { endingSentence } from "./cli/system-reason.ts";
@@ -60,11 +60,16 @@ async function main(argv: readonly string[], { print }: Output): Promise<void> {
     case "serve": {
       useCompiledCode();
       const { serve } = await import("./server/serve.ts");
-      await serve(await effectiveConfig(args), ownProgram());
+      await serve(await effectiveConfig(args), ownProgram(), mirrorOf(args));
       process.exit(0);
     }
   }
 }
+
+const mirrorOf = ({ registryMirror }: Arguments) =>
+  registryMirror === null
+    ? { value: process.env.CONTAINER_REGISTRY_MIRROR ?? "", name: "CONTAINER_REGISTRY_MIRROR" }
+    : { value: registryMirror, name: "--registry-mirror" };
 
 /** The launcher that started us, which shims are told to publish with; as built, where there was none. */
 function ownProgram(): string {

@@ -95,10 +95,11 @@ describe("a configuration file", () => {
   it("says which keys of version 3 have no effect, however deep", () => {
     const { warnings } = loadConfig(
       `version = 3
+       [plugins."io.containerd.cri.v1.images"]
+       snapshotter = "overlayfs"
+       pinned_images = {}
        [plugins."io.containerd.cri.v1.images".registry]
        config_path = "/etc/containerd/certs.d"
-       [plugins."io.containerd.cri.v1.images".registry.mirrors."docker.io"]
-       endpoint = ["https://mirror"]
        [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
        SystemdCgroup = true
        BinaryName = ""
@@ -106,15 +107,33 @@ describe("a configuration file", () => {
        SystemdCgroup = false`,
       "f",
     );
-    const images = 'plugins."io.containerd.cri.v1.images"';
     const runtime = 'plugins."io.containerd.cri.v1.runtime"';
     assert.deepEqual(warnings, [
-      `${images} is not known here`,
-      `${images}.registry.config_path has no effect here: images are imported, not pulled`,
-      `${images}.registry.mirrors has no effect here: images are imported, not pulled`,
+      'plugins."io.containerd.cri.v1.images" is not known here, but for registry',
       `${runtime} is not known here`,
       `${runtime}.containerd.runtimes.runc.options.SystemdCgroup has no effect here: runtimes take it from each container's options`,
     ]);
+  });
+
+  it("has the registries of each version in one place", () => {
+    const registry = { config_path: "/etc/containerd/certs.d", mirrors: { "docker.io": { endpoint: ["https://m"] } } };
+    const lines = (table: string) => `[${table}.registry]
+       config_path = "/etc/containerd/certs.d"
+       [${table}.registry.mirrors."docker.io"]
+       endpoint = ["https://m"]`;
+    for (const [version, table] of [
+      [1, "plugins.cri"],
+      [2, 'plugins."io.containerd.grpc.v1.cri"'],
+      [3, 'plugins."io.containerd.cri.v1.images"'],
+    ] as const) {
+      const { config, warnings } = loadConfig(`version = ${version}\n${lines(table)}`, "f");
+      assert.deepEqual(config.criImages.registry, registry);
+      assert.equal(
+        warnings.some((one) => one.includes("registry")),
+        false,
+        `${warnings}`,
+      );
+    }
   });
 
   it("the printed configuration reads back as itself", () => {

@@ -1,5 +1,5 @@
 // A run, which is one call for as long as the supervisor stays: after a restart, what is left to do is asked for call by call.
-import { BerthError, isAlreadyExists, isNotFound, messageOf } from "@berth/base";
+import { isAlreadyExists } from "@berth/base";
 import type { Init } from "@berth/proto";
 import type { RunContainerRequest } from "@berth/proto/berth/v1";
 import { Status } from "@berth/proto/containerd/v1/types";
@@ -65,7 +65,7 @@ export function beginRun(session: Session, request: RunRequest, named: boolean):
       try {
         return await inOneCall(api);
       } catch (error) {
-        if (!(again && isOurs && !isStarted && isAlreadyExists(error))) throw explained(error);
+        if (!(again && isOurs && !isStarted && isAlreadyExists(error))) throw error;
         await startMade(api);
       }
     await goOn(api);
@@ -82,14 +82,6 @@ export function beginRun(session: Session, request: RunRequest, named: boolean):
       return isOurs;
     },
   };
-}
-
-/** A first run fails by its image, and the way to one is not to be guessed. */
-function explained(error: unknown): unknown {
-  if (!isNotFound(error) || !messageOf(error).startsWith("image ")) return error;
-  const way =
-    "bring it with berth image import FILE, from docker save or skopeo copy; berth image ls lists what is there";
-  return new BerthError("not-found", `${messageOf(error)}: ${way}`);
 }
 
 interface Deferred<T> {

@@ -1,5 +1,5 @@
 // What the program ends with, as other container tools do: the command's own code, or one of these.
-import { messageOf } from "@berth/base";
+import { kindOf, messageOf } from "@berth/base";
 import { UsageError } from "./usage-error.ts";
 
 export const exitCodes = {
@@ -26,6 +26,8 @@ const noRuntime = /unable to retrieve OCI runtime error/;
 /** The code for an error on the way to starting a command; the runtime says why only in words. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof UsageError) return exitCodes.usage;
+  // No runtime says that: a credential helper may quote what it could not execute.
+  if (kindOf(error) === "unauthenticated") return exitCodes.berth;
   const message = messageOf(error);
   if (noRuntime.test(message)) return exitCodes.berth;
   if (notFound.test(message)) return exitCodes.notFound;

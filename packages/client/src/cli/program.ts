@@ -1,4 +1,6 @@
 // From an argument list to the command that it names: all that `berth` does before it asks anyone.
+
+import type { CommandEntry } from "../commands/index.ts";
 import { flag, type Options, parseArgs, text, type Values } from "./args.ts";
 import type { AnyCommand } from "./command.ts";
 import { nearest } from "./nearest.ts";
@@ -29,16 +31,18 @@ export type Invocation =
     };
 
 /** Finds the command, and splits what was typed into its options and the rest. Throws UsageError. */
-export function readInvocation(commands: readonly AnyCommand[], args: readonly string[]): Invocation {
+export async function readInvocation(commands: readonly CommandEntry[], args: readonly string[]): Promise<Invocation> {
   const before = parseArgs(globalOptions, args, { upToFirst: true });
   const words = before.rest;
   if (before.values.version) return { kind: "version" };
   if (words.length === 0 || words[0] === "help") {
     if (!before.values.help && words.length === 0)
       throw new UsageError("a command is missing: berth --help lists them");
-    return words.length < 2 ? { kind: "help", of: null } : { kind: "help", of: findCommand(commands, words.slice(1)) };
+    return words.length < 2
+      ? { kind: "help", of: null }
+      : { kind: "help", of: await findCommand(commands, words.slice(1)).load() };
   }
-  const command = findCommand(commands, words);
+  const command = await findCommand(commands, words).load();
   if (before.values.help) return { kind: "help", of: command };
 
   const after = parseArgs(
@@ -71,7 +75,7 @@ function behindCommand(options: Options): Options {
   );
 }
 
-function findCommand(commands: readonly AnyCommand[], words: readonly string[]): AnyCommand {
+function findCommand(commands: readonly CommandEntry[], words: readonly string[]): CommandEntry {
   const [first = "", second] = words;
   const found = commands.find(({ name }) => name === first || name === `${first} ${second}`);
   if (found !== undefined) return found;

@@ -9,6 +9,12 @@ import { UsageError } from "./usage-error.ts";
 export const runOptions = {
   detach: flag("run in the background and print the id; output goes to the log", { short: "d" }),
   rm: flag("remove the container when it has ended"),
+  pull: parsed(
+    "fetch the image: always, never, or when it is missing [missing]",
+    { value: "WHEN" },
+    "missing",
+    parsePull,
+  ),
   interactive: flag("pass on stdin", { short: "i" }),
   tty: flag("give it a terminal; ctrl-p ctrl-q leaves it running", { short: "t" }),
   name: text("the container's id [a random one]", { value: "NAME" }),
@@ -39,6 +45,14 @@ export const runOptions = {
   snapshotter: text("what holds the root file system", { value: "NAME" }),
 } satisfies Options;
 
+export type PullPolicy = "always" | "missing" | "never";
+
+function parsePull(given: string): PullPolicy {
+  if (given !== "always" && given !== "missing" && given !== "never")
+    throw new UsageError(`${JSON.stringify(given)} is none of always, missing, never`);
+  return given;
+}
+
 /** What the request takes from around the program. */
 export interface Surroundings {
   env(name: string): string | null;
@@ -51,7 +65,7 @@ export function containerRequest(
   values: Values<typeof runOptions>,
   [image, ...args]: readonly string[],
   around: Surroundings,
-): Init<CreateContainerRequest> {
+): Init<CreateContainerRequest> & { readonly image: string } {
   if (image === undefined || image === "") throw new UsageError("the image to run is missing");
   if (values.detach && values.interactive) throw new UsageError("--interactive does not go with --detach");
   const cwd = around.cwd();

@@ -1,8 +1,9 @@
 import { messageOf } from "@berth/base";
-import { type Fd, O, open, read, stat, stdin, watch } from "@berth/host";
+import { type Fd, O, open, read, stat, stdin } from "@berth/host";
 import type { Init } from "@berth/proto";
 import type { ImportImageRequest } from "@berth/proto/berth/v1";
 import { ownDescription } from "../attach/own-description.ts";
+import { readable } from "../attach/readable.ts";
 import { text } from "../cli/args.ts";
 import { command } from "../cli/command.ts";
 import { UsageError } from "../cli/usage-error.ts";
@@ -66,13 +67,4 @@ async function* requests(
     }
   }
   progress?.unpacking();
-}
-
-function readable(fd: Fd): Promise<void> {
-  return new Promise((resolve) => {
-    const ready = watch(fd, { readable: true }, () => {
-      ready.close();
-      resolve();
-    });
-  });
 }

@@ -1,37 +1,30 @@
 import type { AnyCommand } from "../cli/command.ts";
-import { events } from "./events.ts";
-import { exec } from "./exec.ts";
-import { imageCheck } from "./image-check.ts";
-import { imageImport } from "./image-import.ts";
-import { imageLs } from "./image-ls.ts";
-import { imageRm } from "./image-rm.ts";
-import { inspect } from "./inspect.ts";
-import { kill } from "./kill.ts";
-import { logs } from "./logs.ts";
-import { ps } from "./ps.ts";
-import { rm } from "./rm.ts";
-import { run } from "./run.ts";
-import { start } from "./start.ts";
-import { stop } from "./stop.ts";
-import { version } from "./version.ts";
-import { wait } from "./wait.ts";
+
+/** A command that is loaded when it is wanted: a start pays for no other. */
+export interface CommandEntry {
+  readonly name: string;
+  load(): Promise<AnyCommand>;
+}
 
 /** In the order of the help. */
-export const commands: readonly AnyCommand[] = [
-  run,
-  exec,
-  ps,
-  logs,
-  inspect,
-  events,
-  start,
-  stop,
-  kill,
-  wait,
-  rm,
-  imageImport,
-  imageLs,
-  imageRm,
-  imageCheck,
-  version,
+export const commands: readonly CommandEntry[] = [
+  { name: "run", load: async () => (await import("./run.ts")).run },
+  { name: "exec", load: async () => (await import("./exec.ts")).exec },
+  { name: "ps", load: async () => (await import("./ps.ts")).ps },
+  { name: "logs", load: async () => (await import("./logs.ts")).logs },
+  { name: "inspect", load: async () => (await import("./inspect.ts")).inspect },
+  { name: "events", load: async () => (await import("./events.ts")).events },
+  { name: "start", load: async () => (await import("./start.ts")).start },
+  { name: "stop", load: async () => (await import("./stop.ts")).stop },
+  { name: "kill", load: async () => (await import("./kill.ts")).kill },
+  { name: "wait", load: async () => (await import("./wait.ts")).wait },
+  { name: "rm", load: async () => (await import("./rm.ts")).rm },
+  { name: "pull", load: async () => (await import("./pull.ts")).pull },
+  { name: "image import", load: async () => (await import("./image-import.ts")).imageImport },
+  { name: "image ls", load: async () => (await import("./image-ls.ts")).imageLs },
+  { name: "image rm", load: async () => (await import("./image-rm.ts")).imageRm },
+  { name: "image check", load: async () => (await import("./image-check.ts")).imageCheck },
+  { name: "login", load: async () => (await import("./login.ts")).login },
+  { name: "logout", load: async () => (await import("./logout.ts")).logout },
+  { name: "version", load: async () => (await import("./version.ts")).version },
 ];

@@ -6,11 +6,13 @@ import { checkTerminal, ignoresUnhandled, runAttached, SIGKILL, sendSignal } fro
 import { ownSize } from "../attach/attached-terminal.ts";
 import { beginRun, type RunCall } from "../attach/run-call.ts";
 import { Interrupted, Signals } from "../attach/signals.ts";
+import type { Values } from "../cli/args.ts";
 import { command } from "../cli/command.ts";
 import { exitCodeOf, exitCodes } from "../cli/exit-code.ts";
 import { containerRequest, runOptions } from "../cli/run-options.ts";
 import { ranOutOfMemory } from "../print/describe-state.ts";
 import { sentenceOf } from "../print/sentence.ts";
+import { withImage } from "../registry/with-image.ts";
 import { leave } from "../session/leave.ts";
 import { randomId } from "../session/random-id.ts";
 import type { Session } from "../session/session.ts";
@@ -29,7 +31,7 @@ export const run = command({
     const request = { ...asked, id: named ? values.name : randomId(), startFollows: true };
     const { connection } = session;
     void connection.api; // a supervisor that is not there is reported, not waited for
-    if (values.detach) return await runDetached(session, request, named, values.rm);
+    if (values.detach) return await runDetached(session, request, named, values);
 
     checkTerminal(values.interactive, values.tty);
     const target = { containerId: request.id, execId: "" };
@@ -47,9 +49,12 @@ export const run = command({
         signals,
         async begin(paths) {
           const size = values.tty ? ownSize() : null;
-          call = beginRun(session, { container: request, ...paths, ...size }, named);
-          await call.started;
-          return call;
+          return await withImage(session, asked.image, values, async () => {
+            const begun = beginRun(session, { container: request, ...paths, ...size }, named);
+            call = begun;
+            await begun.started;
+            return begun;
+          });
         },
       });
       if (outcome === null) {
@@ -77,16 +82,19 @@ export const run = command({
 
 async function runDetached(
   session: Session,
-  request: Init<CreateContainerRequest> & { id: string },
+  request: Init<CreateContainerRequest> & { id: string; image: string },
   named: boolean,
-  remove: boolean,
+  values: Values<typeof runOptions>,
 ): Promise<number> {
-  const call = beginRun(session, { container: request, log: true, detach: true }, named);
+  let call: RunCall | null = null;
   try {
-    await call.over;
+    await withImage(session, request.image, values, async () => {
+      call = beginRun(session, { container: request, log: true, detach: true }, named);
+      await call.over;
+    });
   } catch (error) {
     // What never ran has no end at which it could be removed.
-    if (remove && call.isOurs) await discard(session, request.id);
+    if (values.rm && (call as RunCall | null)?.isOurs) await discard(session, request.id);
     throw error;
   }
   session.print(`${request.id}\n`);

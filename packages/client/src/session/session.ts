@@ -1,3 +1,4 @@
+import type { Verify } from "../registry/credential-store.ts";
 import type { Connection } from "./connection.ts";
 
 /** What a command works with: whom it asks, and where it prints. */
@@ -6,6 +7,7 @@ export interface Session {
   readonly address: string;
   readonly namespace: string;
   readonly connection: Connection;
+  readonly verify: Verify;
   print(text: string): void;
   printError(text: string): void;
   readonly outIsTerminal: boolean;

@@ -19,7 +19,7 @@ import { ociTypes } from "../oci.ts";
 import { makeSpec } from "../spec/make-spec.ts";
 import { isSignal } from "../spec/signals.ts";
 import type { Caller, NewContainer } from "../types.ts";
-import { type EngineDeps, readRootFile } from "./deps.ts";
+import { defaultsOf, type EngineDeps, readRootFile } from "./deps.ts";
 import { autoRemoveLabel, imageDigestLabel, stopSignalLabel } from "./labels.ts";
 
 /** 12 hex digits: short enough to type, long enough not to meet. */
@@ -132,13 +132,4 @@ async function resolve({ images }: EngineDeps, name: string, caller: Caller): Pr
     if (full === name) throw error;
     return await images.resolve(caller, full);
   }
-}
-
-/** The namespace's own defaults, else the supervisor's. */
-function defaultsOf({ store, defaults }: EngineDeps, namespace: string): EngineDeps["defaults"] {
-  const labels = store.namespaces.list().find((record) => record.name === namespace)?.labels ?? {};
-  return {
-    runtime: labels["containerd.io/defaults/runtime"] || defaults.runtime,
-    snapshotter: labels["containerd.io/defaults/snapshotter"] || defaults.snapshotter,
-  };
 }

@@ -53,3 +53,12 @@ export function specOf(record: ContainerRecord): OciSpec {
   if (record.spec === null) throw failedPrecondition(`container ${JSON.stringify(record.id)} has no spec`);
   return parseExact(new TextDecoder().decode(record.spec.value)) as OciSpec;
 }
+
+/** The namespace's own defaults, else the supervisor's. */
+export function defaultsOf({ store, defaults }: EngineDeps, namespace: string): EngineDeps["defaults"] {
+  const labels = store.namespaces.list().find((record) => record.name === namespace)?.labels ?? {};
+  return {
+    runtime: labels["containerd.io/defaults/runtime"] || defaults.runtime,
+    snapshotter: labels["containerd.io/defaults/snapshotter"] || defaults.snapshotter,
+  };
+}

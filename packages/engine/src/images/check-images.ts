@@ -1,9 +1,9 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { isNotFound, normalizeReference } from "@berth/base";
 import type { ImageCheck } from "@berth/images";
 import type { ImageStore, Scope } from "@berth/store";
 import type { EngineDeps } from "../containers/deps.ts";
 import type { Caller } from "../types.ts";
+import { orPulse, PULSE } from "./pulse.ts";
 
 /** Bytes of an image that were looked at, of those that are to be. */
 export interface CheckProgress {
@@ -11,9 +11,6 @@ export interface CheckProgress {
   readonly doneBytes: number;
   readonly totalBytes: number;
 }
-
-/** Milliseconds between two answers about one image. */
-const INTERVAL = 200;
 
 /** Checks the images one after the other. Those that are removed meanwhile are left out. */
 export async function* checkImages(
@@ -51,20 +48,6 @@ export async function* checkImages(
     } finally {
       ended.abort();
     }
-  }
-}
-
-const PULSE = Symbol("not yet");
-
-/** What the promise comes to, or PULSE after a while. */
-async function orPulse<T>(promise: Promise<T>): Promise<T | typeof PULSE> {
-  const timer = new AbortController();
-  const pulse = delay(INTERVAL, PULSE, { signal: timer.signal, ref: false });
-  pulse.catch(() => {}); // it is only ever ended
-  try {
-    return await Promise.race([promise, pulse]);
-  } finally {
-    timer.abort();
   }
 }
 

@@ -12,13 +12,13 @@ import {
 import type { Core } from "../core.ts";
 import { attachToLease, checkLease, detachFromLease, enterNamespace, namespaceOf } from "../scope.ts";
 import type { Trash } from "../trash.ts";
-import type { ContentInfo, ContentWriter, IngestStatus, Scope } from "../types.ts";
+import type { ContentInfo, ContentWriter, IngestStatus, NewIngest, Scope } from "../types.ts";
 import type { Blobs } from "./blobs.ts";
 import { type IngestFile, openIngestFile } from "./ingest-file.ts";
 import type { ContentLayout } from "./layout.ts";
 import type { ContentRecords } from "./records.ts";
 
-/** An ingest without a lease is deleted after this long. */
+/** An ingest without a lease, or whose lease has gone, is deleted after this long. */
 const STALE_NS = 24n * 60n * 60n * 1_000_000_000n;
 
 /**
@@ -46,7 +46,7 @@ interface OpenWriter {
 
 /** Blobs on their way in. */
 export interface Ingests {
-  open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter>;
+  open(scope: Scope, options: NewIngest): Promise<ContentWriter>;
   list(namespace: string): IngestStatus[];
   find(namespace: string, ref: string): IngestStatus | null;
   isOpen(namespace: string, ref: string): boolean;
@@ -94,9 +94,9 @@ export function openIngests(
   const isThere = (digest: string): Error => new BerthError("already-exists", `content ${digest}: already exists`);
 
   /** True where the expected blob is there by now, so that nothing need be sent. */
-  const begin = (scope: Scope, options: { ref: string; total: number; expected: string }): boolean =>
+  const begin = (scope: Scope, options: NewIngest): boolean =>
     db.transaction(() => {
-      const { ref, total, expected } = options;
+      const { ref, total, expected, outlastsLease = false } = options;
       const namespace = enterNamespace(db, scope);
       if (expected !== "") {
         const size = blobs.sizeOf(expected);
@@ -120,7 +120,7 @@ export function openIngests(
         expected,
         Math.max(0, total),
         now,
-        scope.lease === "" ? now + STALE_NS : null,
+        scope.lease === "" || outlastsLease ? now + STALE_NS : null,
       );
       attachToLease(db, scope, "ingests", ref);
       return false;
@@ -143,7 +143,7 @@ export function openIngests(
     }
   }
 
-  async function open(scope: Scope, options: { ref: string; total: number; expected: string }): Promise<ContentWriter> {
+  async function open(scope: Scope, options: NewIngest): Promise<ContentWriter> {
     const namespace = namespaceOf(scope);
     const { ref } = options;
     const key = keyOf(namespace, ref);

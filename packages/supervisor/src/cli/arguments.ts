@@ -9,6 +9,8 @@ export interface Arguments {
   readonly root: string | null;
   readonly state: string | null;
   readonly logLevel: string | null;
+  /** One mirror of all registries. */
+  readonly registryMirror: string | null;
   /** For publish. */
   readonly topic: string | null;
   readonly namespace: string | null;
@@ -55,6 +57,7 @@ function argumentsOf(values: ReturnType<typeof parsed>["values"], command: Argum
     root: values.root ?? null,
     state: values.state ?? null,
     logLevel: values["log-level"] ?? null,
+    registryMirror: values["registry-mirror"] ?? null,
     topic: values.topic ?? null,
     namespace: values.namespace ?? null,
     hook: [],
@@ -72,6 +75,7 @@ function parsed(args: string[]) {
         root: { type: "string" },
         state: { type: "string" },
         "log-level": { type: "string", short: "l" },
+        "registry-mirror": { type: "string" },
         topic: { type: "string" },
         namespace: { type: "string" },
         version: { type: "boolean", short: "v" },
@@ -100,6 +104,7 @@ usage: berthd [flags]                  serve until SIGTERM; containers go on wit
       --root DIR         what is kept over a restart of the machine, default /var/lib/berth
       --state DIR        what is not, default /run/berth
   -l, --log-level LEVEL  debug, info, warn or error
+      --registry-mirror URL  asked first for the images of every registry, default $CONTAINER_REGISTRY_MIRROR
       --namespace NAME   of the event to publish
   -v, --version
   -h, --help

@@ -14,7 +14,7 @@ export async function effectiveConfig(args: Arguments): Promise<Loaded> {
     if (error.code === "ENOENT" && args.config === null) return `version = ${WRITTEN_VERSION}`;
     throw invalidArgument(`configuration ${file} cannot be read: ${systemReason(error)}`, { cause: error });
   });
-  const { config, warnings } = loadConfig(source, file);
+  const { config, file: read, warnings } = loadConfig(source, file);
   const { top, grpc, debug } = config;
   // A flag's value goes the way of a file's, so that it is checked in the same words.
   const level =
@@ -30,7 +30,7 @@ export async function effectiveConfig(args: Arguments): Promise<Loaded> {
   };
   for (const [name, path] of Object.entries({ root: withFlags.top.root, state: withFlags.top.state }))
     if (!path.startsWith("/")) throw invalidArgument(`${name} ${JSON.stringify(path)} must be an absolute path`);
-  return { config: withFlags, warnings };
+  return { config: withFlags, file: read, warnings };
 }
 
 export const ttrpcAddressOf = ({ grpc, ttrpc }: Config): string => ttrpc.address || `${grpc.address}.ttrpc`;

@@ -87,5 +87,13 @@ export const textMap = (name: string): Field<Readonly<Record<string, string>>> =
     return { ...(value as Record<string, string>) };
   });
 
+/** A table that is read by whom it is for. */
+export const anyTable = (name: string): Field<Readonly<Record<string, unknown>>> =>
+  field(name, {}, (value, path) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Date)
+      throw wrong(path, "a table", value);
+    return structuredClone(value as Record<string, unknown>);
+  });
+
 /** A key of containerd's that has no effect here. */
 export const withoutEffect = <T>(made: Field<T>): Field<T> => ({ ...made, ignored: true });

@@ -1,6 +1,6 @@
 import { invalidArgument, messageOf } from "@berth/base";
 import { parse, TomlError } from "smol-toml";
-import { migrated } from "./migrate.ts";
+import { withFullNames, withMovedRegistry } from "./migrate.ts";
 import { missedBelow } from "./missed.ts";
 import { type Config, type Sections, sections } from "./sections.ts";
 import { pathOf, type Table } from "./table.ts";
@@ -13,6 +13,8 @@ const OLDEST = 1;
 
 export interface Loaded {
   readonly config: Config;
+  /** Where it was read. */
+  readonly file: string;
   /** One sentence for each key that was not understood or has no effect. */
   readonly warnings: readonly string[];
 }
@@ -31,14 +33,14 @@ export function loadConfig(source: string, file: string): Loaded {
   if (typeof version !== "number" || !Number.isInteger(version) || version > WRITTEN_VERSION || version < 0)
     throw invalidArgument(`${file}: version must be 1, 2 or 3, and is ${JSON.stringify(version)}`);
   const warnings: string[] = [];
-  const renewed = migrated(toml, version);
+  const renewed = withFullNames(toml, version);
   // A file without plugins, an empty one say, is the same in all versions.
   if (renewed !== toml) {
     warnings.push(
       "version 1 is an old form, which names plugins by their ids: berthd config migrate prints the new one",
     );
-    toml = renewed;
   }
+  toml = withMovedRegistry(renewed, version);
   const known = new Set(["version"]);
   const values = Object.entries(sections).map(([name, section]) => {
     try {
@@ -48,7 +50,7 @@ export function loadConfig(source: string, file: string): Loaded {
     }
   });
   warnAboutUnknown(toml, [], known, warnings);
-  return { config: deepFreeze(Object.fromEntries(values)) as Config, warnings };
+  return { config: deepFreeze(Object.fromEntries(values)) as Config, file, warnings };
 }
 
 /** The configuration of a machine without a file. */
@@ -80,10 +82,16 @@ function tableAt(toml: Toml, place: readonly string[]): Toml {
 }
 
 function warnAboutUnknown(at: Toml, place: readonly string[], known: ReadonlySet<string>, warnings: string[]): void {
+  const sparse = Object.values<Table>(sections).find((one) => one.isSparse && pathOf(one.place) === pathOf(place));
+  if (sparse !== undefined && Object.keys(at).some((key) => !known.has(pathOf([...place, key])))) {
+    const names = Object.values(sparse.fields).map(({ name }) => name);
+    warnings.push(`${pathOf(place)} is not known here, but for ${names.join(" and ")}`);
+  }
   for (const [key, value] of Object.entries(at)) {
     const path = pathOf([...place, key]);
     const isPlace = path === "plugins" || known.has(path);
-    if (!isPlace) warnings.push(`${path} is not known here`, ...missedBelow(value, [...place, key]));
+    if (!isPlace && sparse !== undefined) warnings.push(...missedBelow(value, [...place, key]));
+    else if (!isPlace) warnings.push(`${path} is not known here`, ...missedBelow(value, [...place, key]));
     else if (isTable(value) && sectionAt([...place, key])) warnAboutUnknown(value, [...place, key], known, warnings);
   }
 }

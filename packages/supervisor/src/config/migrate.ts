@@ -22,11 +22,26 @@ const uris: Readonly<Record<string, string>> = {
 };
 
 /** A file of version 1 with its plugins under their full names; the same object where none has a short one. */
-export function migrated(toml: Toml, version: number): Toml {
+export function withFullNames(toml: Toml, version: number): Toml {
   const { plugins } = toml;
-  if (version > 1 || typeof plugins !== "object" || plugins === null || Array.isArray(plugins)) return toml;
+  if (version > 1 || !isTable(plugins)) return toml;
   if (!Object.keys(plugins).some((name) => Object.hasOwn(uris, name))) return toml;
   const renamed = Object.entries(plugins).map(([name, value]) => [uris[name] ?? name, value] as const);
   const full = Object.entries(plugins).filter(([name]) => !Object.hasOwn(uris, name));
   return { ...toml, plugins: Object.fromEntries([...renamed, ...full]) };
 }
+
+const CRI = "io.containerd.grpc.v1.cri";
+const CRI_IMAGES = "io.containerd.cri.v1.images";
+
+/** A file with what was the table `registry` of the CRI plugin where version 3 has it: in a plugin for images. */
+export function withMovedRegistry(toml: Toml, version: number): Toml {
+  const { plugins } = toml;
+  if (version > 2 || !isTable(plugins)) return toml;
+  const { [CRI]: cri, [CRI_IMAGES]: images } = plugins;
+  if (!isTable(cri) || cri.registry === undefined || images !== undefined) return toml;
+  const { registry, ...rest } = cri;
+  return { ...toml, plugins: { ...plugins, [CRI]: rest, [CRI_IMAGES]: { registry } } };
+}
+
+const isTable = (value: unknown): value is Toml => typeof value === "object" && value !== null && !Array.isArray(value);

@@ -3,10 +3,6 @@ import { pathOf } from "./table.ts";
 /** Keys of plugins that are not here, whose absence a user would notice only later: a word on each that is set. */
 const missed: readonly { readonly key: string; readonly why: string }[] = [
   { key: "SystemdCgroup", why: "runtimes take it from each container's options" },
-  { key: "config_path", why: "images are imported, not pulled" },
-  { key: "mirrors", why: "images are imported, not pulled" },
-  { key: "configs", why: "images are imported, not pulled" },
-  { key: "auths", why: "images are imported, not pulled" },
 ];
 
 /** One sentence for each such key below a table that is not known. */

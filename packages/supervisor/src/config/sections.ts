@@ -1,7 +1,7 @@
 // Every key that a configuration file may have: containerd's own names where it has one for the thing,
 // so that its files can be used here. Keys without an effect are there so that dockerd's file is accepted.
-import { choice, duration, flag, fraction, integer, text, textMap, texts, withoutEffect } from "./field.ts";
-import { table, type Values } from "./table.ts";
+import { anyTable, choice, duration, flag, fraction, integer, text, textMap, texts, withoutEffect } from "./field.ts";
+import { sparseTable, table, type Values } from "./table.ts";
 
 const MAX_MESSAGE = 16 << 20;
 const LARGEST_ID = 2 ** 32 - 2;
@@ -77,6 +77,16 @@ export const sections = {
     shims: textMap("shims"),
     platforms: withoutEffect(texts("platforms", [])),
     schedCore: withoutEffect(flag("sched_core", false)),
+  }),
+  transfer: sparseTable(plugin("io.containerd.transfer.v1.local"), {
+    /** Before that of `criImages`. */
+    configPath: text("config_path", ""),
+    /** Blobs of one image. */
+    maxConcurrentDownloads: integer("max_concurrent_downloads", 3, 0, 1_000),
+  }),
+  criImages: sparseTable(plugin("io.containerd.cri.v1.images"), {
+    /** config_path, mirrors, configs and headers: packages/images/src/registry/hosts. */
+    registry: anyTable("registry"),
   }),
   engine: table(plugin("io.berth.engine.v1"), {
     defaultRuntime: text("default_runtime", "io.containerd.runc.v2"),

@@ -9,13 +9,24 @@ export interface Table<F extends Fields = Fields> {
   /** `["plugins", "io.containerd.gc.v1.scheduler"]`; empty is the top. */
   readonly place: readonly string[];
   readonly fields: F;
+  /** Most keys that containerd has there are not known here: one word on all of them is enough. */
+  readonly isSparse: boolean;
 }
 
 export type Values<T extends Table> = {
   readonly [K in keyof T["fields"]]: T["fields"][K] extends Field<infer V> ? V : never;
 };
 
-export const table = <F extends Fields>(place: readonly string[], fields: F): Table<F> => ({ place, fields });
+export const table = <F extends Fields>(place: readonly string[], fields: F): Table<F> => ({
+  place,
+  fields,
+  isSparse: false,
+});
+
+export const sparseTable = <F extends Fields>(place: readonly string[], fields: F): Table<F> => ({
+  ...table(place, fields),
+  isSparse: true,
+});
 
 /** `plugins."io.containerd.gc.v1.scheduler".startup_delay` */
 export const pathOf = (place: readonly string[]): string =>

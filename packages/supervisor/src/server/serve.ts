@@ -14,7 +14,14 @@ import {
   untilStarted,
 } from "@berth/engine";
 import { type Helper, startHelper } from "@berth/helper";
-import { openDiffer, openImages, tryOverlayWith } from "@berth/images";
+import {
+  createEndpoints,
+  openDiffer,
+  openImages,
+  type RegistryOptions,
+  type RegistrySettings,
+  tryOverlayWith,
+} from "@berth/images";
 import { createShimResolver, helperEnvironment, openRuntime } from "@berth/runtime";
 import { inspectPlaces, openStore } from "@berth/store";
 import { claimSocket } from "@berth/transport";
@@ -33,6 +40,7 @@ import { logContainers } from "./log-containers.ts";
 import { createNotify } from "./notify.ts";
 import { openDirectory } from "./open-directory.ts";
 import { reclaimWhenIdle } from "./reclaim.ts";
+import { type MirrorFlag, registrySettings } from "./registry-settings.ts";
 import { serveGrpc } from "./serve-grpc.ts";
 import { serveTtrpc } from "./serve-ttrpc.ts";
 import { dumpState } from "./state-dump.ts";
@@ -47,13 +55,14 @@ const LAST_RESORT = 14_000;
 const ownRuntime = "io.containerd.runc.v2";
 
 /** Serves until SIGTERM or SIGINT. Shims and their containers go on without us. */
-export async function serve({ config, warnings }: Loaded, program: string): Promise<void> {
+export async function serve({ config, file, warnings }: Loaded, program: string, mirror: MirrorFlag): Promise<void> {
   const started = performance.now();
   // Whatever we were started by: directories that are made to be passed are, and containers begin with the usual mask.
   process.umask(0o022);
   const signal = untilSignal();
   const log = createLog({ level: config.debug.level, format: config.debug.format || "text" });
   for (const warning of warnings) log.warn(`configuration: ${warning}`);
+  const registries = registriesOf(config, registrySettings(config, file, mirror));
   process.on("unhandledRejection", (err) => log.error("a fault that nobody handled", { err }));
   if (config.top.oomScore !== 0) await writeFile("/proc/self/oom_score_adj", String(config.top.oomScore));
   if (config.cgroup.path !== "") joinCgroup(config.cgroup.path);
@@ -62,7 +71,7 @@ export async function serve({ config, warnings }: Loaded, program: string): Prom
   await using closing = new AsyncDisposableStack();
   closing.defer(() => helper.close());
   const notify = createNotify(process.env, helper, log);
-  const daemon = closing.use(await startDaemon(config, program, helper, log));
+  const daemon = closing.use(await startDaemon({ config, program, helper, registries, log }));
   log.info("serving", { address: config.grpc.address, ms: Math.round(performance.now() - started) });
   await notify("READY=1");
   log.info("stopping", { method: await signal });
@@ -71,7 +80,15 @@ export async function serve({ config, warnings }: Loaded, program: string): Prom
   await daemon.stop();
 }
 
-async function startDaemon(config: Config, program: string, helper: Helper, log: Log) {
+interface Parts {
+  readonly config: Config;
+  readonly program: string;
+  readonly helper: Helper;
+  readonly registries: RegistryOptions;
+  readonly log: Log;
+}
+
+async function startDaemon({ config, program, helper, registries, log }: Parts) {
   const { root, state } = config.top;
   const { address } = config.grpc;
   const ttrpcAddress = ttrpcAddressOf(config);
@@ -148,7 +165,7 @@ async function startDaemon(config: Config, program: string, helper: Helper, log:
   const removal = undo.use(removeWhenEnded({ store, runtime, logs, files, lives }, log));
   dropTemporaryLeases(store, log);
   const differ = openDiffer({ store, unpackPath, stateDir: join(state, "io.berth.unpack"), log });
-  const images = openImages({ store, differ, log });
+  const images = openImages({ store, differ, log, registries });
   const engine: EngineDeps = {
     store,
     runtime,
@@ -204,6 +221,13 @@ async function startDaemon(config: Config, program: string, helper: Helper, log:
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }
+
+const registriesOf = ({ transfer }: Config, settings: RegistrySettings): RegistryOptions => ({
+  endpointsOf: createEndpoints(settings),
+  userAgent: `berth/${version}`,
+  // As with containerd, 0 is no limit.
+  maxConcurrentDownloads: transfer.maxConcurrentDownloads || Number.POSITIVE_INFINITY,
+});
 
 /** Null where it was not installed with us. */
 function helperIn(directory: string): string | null {

@@ -26,6 +26,7 @@ import { containerDetails, containerSummary, shortened, sizeOfSummary } from "./
 import { imageToProto } from "./convert-image.ts";
 import { importImage } from "./import-image.ts";
 import { inBlocks, sizeWithLabels } from "./in-blocks.ts";
+import { pullImage } from "./pull-image.ts";
 
 const streams = {
   stdout: LogStream.LOG_STREAM_STDOUT,
@@ -71,6 +72,7 @@ export function engineService(deps: EngineDeps): ServiceImpl<typeof Engine> {
       for await (const { stream, data, position } of readContainerLog(deps, req, call))
         yield { stream: streams[stream], data, position };
     },
+    pullImage: (requests, call) => pullImage(deps, requests, call),
     importImage: (requests, call) => importImage(deps, requests, call),
     async *checkImages(req, call) {
       for await (const told of checkImages(deps, req, call))

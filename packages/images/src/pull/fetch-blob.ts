@@ -1,0 +1,122 @@
+// One blob from a registry into the content store.
+import { type Descriptor, dataLoss, isAlreadyExists, kindOf } from "@berth/base";
+import type { ContentWriter, Scope, Store } from "@berth/store";
+import type { Document, Repository } from "../registry/repository.ts";
+import type { Endpoint } from "../registry/types.ts";
+import { isHere } from "../resolve.ts";
+import type { PartProgress, Progress } from "./progress.ts";
+
+export interface BlobFetch {
+  readonly store: Store;
+  readonly scope: Scope;
+  readonly repository: Repository;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** So often is a blob fetched whose bytes are not those of its digest: each time from somebody else. */
+const MOST_DECEPTIONS = 3;
+
+/**
+ * Goes on with what an earlier fetch has left, and waits for one that is under way. data-loss where nobody sends the bytes
+ * that the digest names; whatever the repository throws.
+ */
+export async function fetchBlob(fetch: BlobFetch, wanted: Descriptor, kind: PartProgress["kind"]): Promise<void> {
+  const { store, scope, progress, labels } = fetch;
+  const { digest, size } = wanted;
+  progress.add(wanted, kind);
+  await using writer = await openWriter(fetch, wanted, kind);
+  if (writer === null) return progress.wasHere(digest);
+  const distrusted = new Set<Endpoint>();
+  for (let deceptions = 0; ; ) {
+    const senders = await receive(fetch, wanted, writer, distrusted);
+    if (writer.digest() === digest) break;
+    // Bytes that were here before were checked by nobody: they come from nobody in particular.
+    for (const one of senders) distrusted.add(one);
+    await writer.truncate(0);
+    deceptions++;
+    if (deceptions === MOST_DECEPTIONS)
+      throw dataLoss(
+        `blob ${digest} cannot be pulled: ${[...senders].map(({ url }) => url).join(", ")} sends bytes of another digest`,
+      );
+  }
+  try {
+    await writer.commit({ size, expected: digest, labels });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+  store.content.info(scope, digest);
+  progress.set(digest, "fetched");
+}
+
+/** Fetches up to the blob's end: who has sent something. */
+async function receive(
+  { repository, progress, signal }: BlobFetch,
+  wanted: Descriptor,
+  writer: ContentWriter,
+  distrusted: ReadonlySet<Endpoint>,
+): Promise<Set<Endpoint>> {
+  const { digest, size } = wanted;
+  const senders = new Set<Endpoint>();
+  // More than it may have is none of it.
+  if (writer.status().offset > size) await writer.truncate(0);
+  const { offset } = writer.status();
+  progress.fetching(digest, offset);
+  for await (const { data, endpoint } of repository.blob(wanted, { offset, distrusted, signal })) {
+    senders.add(endpoint);
+    await writer.write(data);
+    progress.received(digest, data.length, endpoint.host);
+  }
+  return senders;
+}
+
+/** null where the blob is here, be it that somebody else has brought it meanwhile. */
+async function openWriter({ store, scope, signal }: BlobFetch, { digest, size }: Descriptor, kind: string) {
+  for (;;) {
+    if (isHere(store, scope, digest)) {
+      keep(store, scope, digest);
+      return null;
+    }
+    try {
+      // The name that containerd's client gives it, which may go on with what it finds.
+      return await store.content.writer(scope, {
+        ref: `${kind}-${digest}`,
+        total: size,
+        expected: digest,
+        outlastsLease: true,
+      });
+    } catch (error) {
+      if (isAlreadyExists(error)) return null;
+      // Another client writes it: it has waited for a while already.
+      if (kindOf(error) !== "unavailable") throw error;
+      signal.throwIfAborted();
+    }
+  }
+}
+
+/** Has the lease hold what is here, too. */
+function keep(store: Store, { namespace, lease }: Scope, digest: string): void {
+  if (lease !== "") store.leases.addResource(namespace, lease, { type: "content", id: digest });
+}
+
+/** Puts a document that was read already into the store. */
+export async function keepDocument(
+  fetch: BlobFetch,
+  { descriptor, bytes, endpoint }: Document,
+  kind: PartProgress["kind"],
+): Promise<void> {
+  const { progress, labels } = fetch;
+  progress.add(descriptor, kind);
+  await using writer = await openWriter(fetch, descriptor, kind);
+  if (writer === null) return progress.wasHere(descriptor.digest);
+  await writer.truncate(0);
+  await writer.write(bytes);
+  progress.received(descriptor.digest, bytes.length, endpoint.host);
+  try {
+    await writer.commit({ size: bytes.length, expected: descriptor.digest, labels });
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+  progress.set(descriptor.digest, "fetched");
+}

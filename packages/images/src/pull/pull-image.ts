@@ -1,0 +1,103 @@
+// From a reference to an image in the store: resolved, fetched, unpacked, and named last.
+import { type Descriptor, failedPrecondition, type Log, type Reference } from "@berth/base";
+import type { ImageRecord, Scope, Store } from "@berth/store";
+import { labelChildren, nameImage } from "../import-archive.ts";
+import { isImageManifest } from "../media-types.ts";
+import type { Platform } from "../platform.ts";
+import type { Repository } from "../registry/repository.ts";
+import { resolveTarget } from "../resolve.ts";
+import type { Differ } from "../types.ts";
+import { unpackImage } from "../unpack-image.ts";
+import { type BlobFetch, fetchBlob } from "./fetch-blob.ts";
+import { createLimit } from "./limit.ts";
+import type { Progress } from "./progress.ts";
+import { type Selected, selectManifests, type Wanted } from "./select.ts";
+
+export interface PullParts {
+  readonly store: Store;
+  readonly differ: Differ;
+  readonly log: Log;
+}
+
+export interface PullWork {
+  /** In full. */
+  readonly name: string;
+  readonly reference: Reference;
+  readonly repository: Repository;
+  readonly wanted: Wanted;
+  /** What is unpacked, and into which snapshotter; null for nothing. */
+  readonly unpack: { readonly platform: Platform; readonly snapshotter: string } | null;
+  /** Blobs that are fetched at once. */
+  readonly atOnce: number;
+  readonly progress: Progress;
+  readonly signal: AbortSignal;
+}
+
+/** The scope's lease holds what is made until the image has its name. */
+export async function pullImage(parts: PullParts, scope: Scope, work: PullWork): Promise<ImageRecord> {
+  const { store } = parts;
+  const { reference, repository, progress, signal } = work;
+  const { digest, tag, domain, path } = reference;
+  const labels = { [`containerd.io/distribution.source.${domain}`]: path };
+  const fetch: BlobFetch = { store, scope, repository, labels, progress, signal };
+  const target = digest === "" ? await repository.resolve(tag || "latest", signal) : await known(fetch, digest);
+  const selected = await selectManifests(fetch, target, work.wanted);
+  progress.enter("fetching");
+  await fetchAll(parts, fetch, target, selected, work);
+  await labelChildren(store, scope, target);
+  const image = nameImage(store, scope, work.name, target);
+  progress.enter("done");
+  return image;
+}
+
+/** The descriptor of a digest whose document is fetched with it. */
+async function known({ repository, signal }: BlobFetch, digest: string): Promise<Descriptor> {
+  return (await repository.document(digest, signal)).descriptor;
+}
+
+/** Configs first, for they say how layers are unpacked; then layers at once, which are unpacked in order as they come. */
+async function fetchAll(
+  parts: PullParts,
+  fetch: BlobFetch,
+  target: Descriptor,
+  selected: readonly Selected[],
+  { unpack, atOnce, progress }: PullWork,
+): Promise<void> {
+  const { store, scope } = fetch;
+  // What fails ends the others.
+  const ended = new AbortController();
+  const signal = AbortSignal.any([fetch.signal, ended.signal]);
+  const limited = createLimit(atOnce);
+  const fetched = new Map<string, Promise<void>>();
+  const begin = (wanted: Descriptor, kind: "config" | "layer"): Promise<void> => {
+    const under = fetched.get(wanted.digest);
+    if (under !== undefined) return under;
+    progress.add(wanted, kind);
+    const made = limited(() => fetchBlob({ ...fetch, signal }, wanted, kind));
+    made.catch(() => {}); // seen below
+    fetched.set(wanted.digest, made);
+    return made;
+  };
+  try {
+    await Promise.all(selected.map(({ manifest }) => begin(manifest.config, "config")));
+    for (const { manifest } of selected) for (const layer of manifest.layers) void begin(layer, "layer");
+    if (unpack !== null && selected.some(({ manifest }) => isImageManifest(manifest.config, manifest.layers))) {
+      const { snapshotter, platform } = unpack;
+      const image = await resolveTarget(store, scope, target, platform);
+      await unpackImage(parts, scope, image, snapshotter, signal, {
+        async isHere(position) {
+          await fetched.get(image.layers[position]?.digest ?? "");
+        },
+        onStep: (position, step) =>
+          progress.set(image.layers[position]?.digest ?? "", step === "unpacked" ? "done" : "unpacking"),
+      });
+    } else if (unpack !== null)
+      throw failedPrecondition(`manifest ${target.digest} is no image: it has no layers of a file system`);
+    progress.enter("unpacking");
+    await Promise.all(fetched.values());
+  } catch (error) {
+    ended.abort(error);
+    await Promise.allSettled(fetched.values());
+    throw error;
+  }
+}

@@ -1,0 +1,105 @@
+// Who we are to an endpoint: what it has challenged us for, and the tokens that it takes.
+import { BerthError } from "@berth/base";
+import { parseChallenges } from "./challenge.ts";
+import type { Http, HttpResponse } from "./http.ts";
+import { basic, fetchToken, type Token } from "./tokens.ts";
+import type { Credentials, Endpoint } from "./types.ts";
+
+/** Credentials of whoever asks for an image; null where there are none for that host. */
+export type CredentialsFor = (host: string) => Promise<Credentials | null>;
+
+export interface Authorizer {
+  /**
+   * Sends a request with what the endpoint takes for the scope, and once more with what it asks for by a 401. Throws
+   * unauthenticated where that cannot be had, or is refused; and what fetching a token throws.
+   */
+  send(
+    scope: string,
+    signal: AbortSignal,
+    request: (authorization: string) => Promise<HttpResponse>,
+  ): Promise<HttpResponse>;
+}
+
+interface Bearer {
+  readonly realm: string;
+  readonly service: string;
+}
+
+/** A token that expires under way is refused once, another one's replacement once more. */
+const MOST_TRIES = 3;
+
+export function createAuthorizer(http: Http, endpoint: Endpoint, credentialsFor: CredentialsFor): Authorizer {
+  const { host } = endpoint;
+  let looked: Promise<Credentials | null> | null = null;
+  const credentials = (): Promise<Credentials | null> => {
+    looked ??= endpoint.credentials === null ? credentialsFor(host) : Promise.resolve(endpoint.credentials);
+    return looked;
+  };
+  /** By scope; one for all where the scheme is Basic. */
+  const headers = new Map<string, { readonly value: string; readonly expiresAt: number }>();
+  /** Layers are fetched at once, and need the same token. */
+  const fetching = new Map<string, Promise<Token>>();
+
+  function header(scope: string): string {
+    const known = headers.get(scope) ?? headers.get("");
+    return known === undefined || known.expiresAt <= performance.now() ? "" : known.value;
+  }
+
+  async function fetchOnce(wish: Bearer & { readonly scope: string }, signal: AbortSignal): Promise<Token> {
+    const under = fetching.get(wish.scope);
+    if (under !== undefined) return await under;
+    const made = (async () => fetchToken(http, endpoint, wish, await credentials(), { signal }))();
+    fetching.set(wish.scope, made);
+    try {
+      return await made;
+    } finally {
+      fetching.delete(wish.scope);
+    }
+  }
+
+  /** What a 401 asks for. `sent` is what it has refused. */
+  async function meet(response: HttpResponse, scope: string, sent: string, signal: AbortSignal): Promise<string> {
+    const now = header(scope);
+    // Somebody else has got another one meanwhile.
+    if (now !== "" && now !== sent) return now;
+    const own = await credentials();
+    const challenges = parseChallenges(response.headers("www-authenticate"));
+    const keep = (key: string, value: string, expiresAt = Number.POSITIVE_INFINITY): string => {
+      if (value === sent) throw notLoggedIn(host, own);
+      headers.set(key, { value, expiresAt });
+      return value;
+    };
+    if (own?.kind === "registry-token") return keep("", `Bearer ${own.token}`);
+    const bearer = challenges.find(({ scheme, parameters }) => scheme === "bearer" && parameters.realm !== undefined);
+    if (bearer !== undefined) {
+      const { realm = "", service = "", scope: wanted = "" } = bearer.parameters;
+      // What the registry names beside what we want: the other repository of a mount.
+      const all = [...new Set(`${scope} ${wanted}`.split(" "))].filter((one) => one !== "").join(" ");
+      const { value, expiresAt } = await fetchOnce({ realm, service, scope: all }, signal);
+      return keep(scope, `Bearer ${value}`, expiresAt);
+    }
+    if (own?.kind !== "password" || !challenges.some(({ scheme }) => scheme === "basic")) throw notLoggedIn(host, own);
+    return keep("", basic(own));
+  }
+
+  return {
+    async send(scope, signal, request) {
+      let sent = header(scope);
+      for (let tries = 1; ; tries++) {
+        const response = await request(sent);
+        if (response.status !== 401) return response;
+        response.discard();
+        if (tries === MOST_TRIES) throw notLoggedIn(host, await credentials());
+        sent = await meet(response, scope, sent, signal);
+      }
+    },
+  };
+}
+
+const notLoggedIn = (host: string, credentials: Credentials | null): BerthError =>
+  new BerthError(
+    "unauthenticated",
+    credentials === null
+      ? `${host} wants to know who asks: log in with berth login ${host}`
+      : `${host} refuses the credentials: log in again with berth login ${host}`,
+  );
