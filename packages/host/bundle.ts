@@ -139,24 +139,29 @@ function addNeeds(needs: Needs, source: string): void {
   }
 }
 
-/** What is declared with `let`, or is made, outside of all functions; patterns, and sets of what stands there, do not change. */
+/** What is declared with `let`, or is made, outside of all functions. */
 const state =
-  /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = (?:\[\];|\{\};|new (?!Text(?:En|De)coder|Uint8Array|RegExp\b|(?:Set|Map)\(\[)))/m;
+  /^(?:export )?(?:let \w|(?:const|var) \w+(?:: [^=]+)? = (?:\[\];|\{\};|new (?!Text(?:En|De)coder|Uint8Array)))/m;
+/** Made of what stands there, and never changed. */
+const constant = /^(?:export )?const \w+(?:: [^=]+)? = new (?:RegExp\b|(?:Set|Map)\(\[)/gm;
 
 const classes = /^(?:export )?(?:abstract )?class \w+/m;
 
-const stateIn = async (file: string): Promise<string | undefined> => state.exec(await readFile(file, "utf8"))?.[0];
+const stateIn = (source: string): string | undefined => state.exec(source)?.[0];
 
 /** A unit is evaluated anew each time that it was let go of, and two of them may hold the same file. */
 async function refuseState(unit: string, files: readonly string[]): Promise<void> {
   for (const file of files) {
-    const found = await stateIn(file);
+    const found = stateIn((await readFile(file, "utf8")).replaceAll(constant, ""));
     if (found !== undefined)
       throw new Error(
         `${relative(top, file)} keeps state (${found.trim()}) and is only in the unit ${relative(top, unit)}: import it from the main part too`,
       );
   }
 }
+
+/** Large, and in most units: without state, but not worth having twice. */
+const oftenUsed = resolve(import.meta.dirname, "src/file-contents.ts");
 
 /** Files of the main part that units take from it. */
 async function sharedOf(result: Result, entries: readonly string[]): Promise<Set<string>> {
@@ -165,8 +170,8 @@ async function sharedOf(result: Result, entries: readonly string[]): Promise<Set
   const out = new Set<string>();
   for (const file of filesOf(result)) {
     if (file.endsWith("/program")) continue;
-    if (ofEntry.has(file) || classes.test(await readFile(file, "utf8")) || (await stateIn(file)) !== undefined)
-      out.add(file);
+    const source = await readFile(file, "utf8");
+    if (ofEntry.has(file) || file === oftenUsed || classes.test(source) || stateIn(source) !== undefined) out.add(file);
   }
   return out;
 }

@@ -29,9 +29,7 @@ export async function openPort(accept: (socket: Socket) => void): Promise<Port> 
   const down = async (): Promise<void> => {
     // Refuses from here on; its end would be that of all connections.
     if (listener.listening) listener.close();
-    const open = [...sockets].map((socket) => once(socket, "close"));
-    for (const socket of sockets) socket.destroy();
-    await Promise.all(open);
+    await Promise.all([...sockets].map(end));
   };
   const up = async (): Promise<void> => {
     listener = createServer(take);
@@ -44,10 +42,7 @@ export async function openPort(accept: (socket: Socket) => void): Promise<Port> 
     up,
     async [Symbol.asyncDispose]() {
       await down();
-      const ends = [holder, held].map((socket) => once(socket, "close"));
-      holder.destroy();
-      held.destroy();
-      await Promise.all(ends);
+      await Promise.all([holder, held].map(end));
     },
   };
 }
@@ -55,4 +50,12 @@ export async function openPort(accept: (socket: Socket) => void): Promise<Port> 
 async function listen(server: Server, port: number): Promise<void> {
   server.listen(port, "127.0.0.1");
   await once(server, "listening");
+}
+
+async function end(socket: Socket): Promise<void> {
+  if (socket.closed) return;
+  await new Promise<void>((done) => {
+    socket.once("close", () => done());
+    socket.destroy();
+  });
 }
