@@ -1,48 +1,41 @@
 // One blob from a registry into the content store.
-import { type Descriptor, dataLoss, isAlreadyExists, kindOf } from "@berth/base";
+import { type Descriptor, isAlreadyExists, kindOf } from "@berth/base";
 import type { ContentWriter, Scope, Store } from "@berth/store";
 import type { Document, Repository } from "../registry/repository.ts";
 import type { Endpoint } from "../registry/types.ts";
 import { isHere } from "../resolve.ts";
 import type { PartProgress, Progress } from "./progress.ts";
+import { type Source, withSource } from "./source-label.ts";
 
 export interface BlobFetch {
   readonly store: Store;
   readonly scope: Scope;
   readonly repository: Repository;
-  readonly labels: Readonly<Record<string, string>>;
+  readonly source: Source;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
-
-/** So often is a blob fetched whose bytes are not those of its digest: each time from somebody else. */
-const MOST_DECEPTIONS = 3;
 
 /**
  * Goes on with what an earlier fetch has left, and waits for one that is under way. data-loss where nobody sends the bytes
  * that the digest names; whatever the repository throws.
  */
 export async function fetchBlob(fetch: BlobFetch, wanted: Descriptor, kind: PartProgress["kind"]): Promise<void> {
-  const { store, scope, progress, labels } = fetch;
+  const { store, scope, progress, source } = fetch;
   const { digest, size } = wanted;
   progress.add(wanted, kind);
   await using writer = await openWriter(fetch, wanted, kind);
   if (writer === null) return progress.wasHere(digest);
   const distrusted = new Set<Endpoint>();
-  for (let deceptions = 0; ; ) {
+  for (;;) {
     const senders = await receive(fetch, wanted, writer, distrusted);
     if (writer.digest() === digest) break;
-    // Bytes that were here before were checked by nobody: they come from nobody in particular.
+    // From whom bytes are that were here before, nobody knows.
     for (const one of senders) distrusted.add(one);
     await writer.truncate(0);
-    deceptions++;
-    if (deceptions === MOST_DECEPTIONS)
-      throw dataLoss(
-        `blob ${digest} cannot be pulled: ${[...senders].map(({ url }) => url).join(", ")} sends bytes of another digest`,
-      );
   }
   try {
-    await writer.commit({ size, expected: digest, labels });
+    await writer.commit({ size, expected: digest, labels: withSource({}, source) });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }
@@ -106,7 +99,7 @@ export async function keepDocument(
   { descriptor, bytes, endpoint }: Document,
   kind: PartProgress["kind"],
 ): Promise<void> {
-  const { progress, labels } = fetch;
+  const { progress, source } = fetch;
   progress.add(descriptor, kind);
   await using writer = await openWriter(fetch, descriptor, kind);
   if (writer === null) return progress.wasHere(descriptor.digest);
@@ -114,7 +107,7 @@ export async function keepDocument(
   await writer.write(bytes);
   progress.received(descriptor.digest, bytes.length, endpoint.host);
   try {
-    await writer.commit({ size: bytes.length, expected: descriptor.digest, labels });
+    await writer.commit({ size: bytes.length, expected: descriptor.digest, labels: withSource({}, source) });
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }

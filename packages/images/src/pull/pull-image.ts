@@ -12,6 +12,7 @@ import { type BlobFetch, fetchBlob } from "./fetch-blob.ts";
 import { createLimit } from "./limit.ts";
 import type { Progress } from "./progress.ts";
 import { type Selected, selectManifests, type Wanted } from "./select.ts";
+import { sourceKey, withSource } from "./source-label.ts";
 
 export interface PullParts {
   readonly store: Store;
@@ -38,16 +39,29 @@ export async function pullImage(parts: PullParts, scope: Scope, work: PullWork):
   const { store } = parts;
   const { reference, repository, progress, signal } = work;
   const { digest, tag, domain, path } = reference;
-  const labels = { [`containerd.io/distribution.source.${domain}`]: path };
-  const fetch: BlobFetch = { store, scope, repository, labels, progress, signal };
+  const fetch: BlobFetch = { store, scope, repository, source: { domain, path }, progress, signal };
   const target = digest === "" ? await repository.resolve(tag || "latest", signal) : await known(fetch, digest);
   const selected = await selectManifests(fetch, target, work.wanted);
   progress.enter("fetching");
   await fetchAll(parts, fetch, target, selected, work);
   await labelChildren(store, scope, target);
-  const image = nameImage(store, scope, work.name, target);
+  const image = store.transaction(() => {
+    addSource(fetch);
+    return nameImage(store, scope, work.name, target);
+  });
   progress.enter("done");
   return image;
+}
+
+/** What was here before is from this repository as well. */
+function addSource({ store, scope, source, progress }: BlobFetch): void {
+  const key = sourceKey(source);
+  for (const { digest, wasHere } of progress.snapshot.parts) {
+    if (!wasHere) continue;
+    const { labels } = store.content.info(scope, digest);
+    const added = withSource(labels, source);
+    if (added[key] !== labels[key]) store.content.update(scope, { digest, labels: added }, [`labels.${key}`]);
+  }
 }
 
 /** The descriptor of a digest whose document is fetched with it. */

@@ -132,7 +132,8 @@ async function withPullLease<T>(
     release(store, namespace, id);
     return result;
   } catch (error) {
-    if (resumable.has(kindOf(error)) || isAbort(error)) throw error;
+    const isResumable = resumable.has(kindOf(error)) || isAbort(error);
+    if (isResumable && resourcesOf(store, namespace, id)?.length !== 0) throw error;
     try {
       for (const { kind, digest } of progress.snapshot.parts)
         await store.content.abort(scope, `${kind}-${digest}`).catch(exceptNotFound);

@@ -50,7 +50,7 @@ export interface Repository extends AsyncDisposable {
   document(digest: string, signal: AbortSignal): Promise<Document>;
   /**
    * The bytes of a blob from the offset to its end, as many as its descriptor says: where one endpoint stops in the middle,
-   * the next goes on. They may be others than those of its digest.
+   * the next goes on. They may be others than those of its digest. data-loss where nobody is left who can be trusted.
    */
   blob(wanted: Descriptor, options: BlobOptions): AsyncGenerator<Piece, void>;
 }
@@ -161,6 +161,8 @@ export function openRepository(registry: string, path: string, options: Reposito
     async *blob(wanted, { offset, distrusted, signal }) {
       let all = (await order()).filter(({ endpoint }) => !distrusted.has(endpoint));
       const what = `blob ${wanted.digest} of ${registry}/${path} cannot be pulled`;
+      if (all.length === 0)
+        throw dataLoss(`${what}: ${[...distrusted].map(({ url }) => url).join(", ")} sends bytes of another digest`);
       const wish = { what, registry, capability: "pull", signal } as const;
       let at = offset;
       let failures = 0;
