@@ -1,6 +1,6 @@
 // `npm run bench`: berth beside Debian's containerd, the Go shim and the bare runtimes, in one run, taking turns. Prints
 // the table and writes it into README.md. `--quick` takes a tenth of the rounds and writes nothing; `--hostile` measures
-// hostile archives only, says what each costs, and writes nothing.
+// hostile archives only, says what each costs, and writes nothing; `--pulls` measures pulls only, and writes nothing.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, release } from "node:os";
@@ -21,6 +21,7 @@ import type { Memory } from "./bench/memory.ts";
 import { runcStateInMemory, withMounts } from "./bench/mounts.ts";
 import type { Pair } from "./bench/pair.ts";
 import { makePlace } from "./bench/place.ts";
+import { measurePulls } from "./bench/pulls.ts";
 import { measureShims } from "./bench/shims.ts";
 import { measureStarts } from "./bench/starts.ts";
 import { format, interleave, p99, ratios, type Sample, sample } from "./bench/statistics.ts";
@@ -29,6 +30,7 @@ import { writeBusyboxImage } from "./busybox-image.ts";
 
 const top = resolve(import.meta.dirname, "..");
 const onlyHostile = process.argv.includes("--hostile");
+const onlyPulls = process.argv.includes("--pulls");
 const quick = process.argv.includes("--quick") || onlyHostile;
 const rounds = quick ? 5 : 40;
 const image = "docker.io/library/busybox:latest";
@@ -237,6 +239,16 @@ async function daemonRows(): Promise<void> {
   row(`the same after ${many} more`, "MB", mb(twice.ours), mb(twice.theirs), "flat");
 }
 
+/** Images from a registry. */
+async function pullRows(): Promise<void> {
+  for (const { what, wall, processor, memory, again } of await measurePulls(quick ? 2 : 7, { quick })) {
+    row(`pull of ${what}`, "ms", wall.ours, wall.theirs, "≤ 0.5×");
+    row("processor time of it, on the whole machine", "ms", processor.ours, processor.theirs, "≤ 0.7×");
+    row("most memory of daemon, client and helpers", "MB", [memory.ours], [memory.theirs], "≤ 1.5×");
+    row("the same pull where all of it is here", "ms", again.ours, again.theirs, "≤ 50 ms");
+  }
+}
+
 /** What others may ask of berthd, and what it may cost. */
 async function hostileRows(): Promise<void> {
   const { archives, answers, peakBytes, versions } = await measureHostile();
@@ -253,12 +265,14 @@ async function hostileRows(): Promise<void> {
 endOnSignals();
 const folder = mkdtempSync("/run/berth-bench-");
 try {
-  if (!onlyHostile) {
+  if (onlyPulls) await pullRows();
+  else if (!onlyHostile) {
     await shimRows(folder);
     await clientRows(folder);
     await daemonRows();
+    await pullRows();
   }
-  await hostileRows();
+  if (!onlyPulls) await hostileRows();
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -275,7 +289,7 @@ const table = [
   ...rows.map((entry) => `| ${entry.what} | ${entry.ours} | ${entry.theirs} | ${entry.ratio} | ${entry.goal} |`),
 ].join("\n");
 console.log(`\n${table}`);
-if (!quick) {
+if (!quick && !onlyPulls) {
   const path = join(top, "README.md");
   const text = readFileSync(path, "utf8");
   const replaced = text.replace(

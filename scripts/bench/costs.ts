@@ -27,7 +27,8 @@ export async function costsOf(times: number, call: () => unknown): Promise<Costs
   return { contextSwitches: each("contextSwitches"), made: each("made"), processorMs: each("processorMs") };
 }
 
-async function during(work: () => unknown): Promise<Costs & { ms: number }> {
+/** What the whole machine has done meanwhile. */
+export async function during(work: () => unknown): Promise<Costs & { ms: number }> {
   const before = counters();
   const begun = performance.now();
   await work();

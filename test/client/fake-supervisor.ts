@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { accessSync, closeSync, constants, mkdtempSync, openSync, rmSync, unlinkSync } from "node:fs";
 import { createServer as createListener, type Server as Listener, type Socket } from "node:net";
 import { join } from "node:path";
-import { alreadyExists, notFound, silent, unknownError } from "@berth/base";
+import { alreadyExists, notFound, silent, unavailable, unknownError } from "@berth/base";
 import { packAny } from "@berth/proto";
 import { CreateContainerRequest, Engine, type RunContainerRequest } from "@berth/proto/berth/v1";
 import { Events } from "@berth/proto/containerd/services/events/v1";
@@ -100,6 +100,8 @@ export class FakeSupervisor implements Disposable {
   subscribers = 0;
   /** Of every container in the list, as the wire says it. */
   status = "running";
+  /** What the registry says to a login: it takes each of them. */
+  checkCredentials: ServiceImpl<typeof Engine>["checkCredentials"] = ({ credentials }) => ({ credentials });
   readonly execs = new Map<string, { args: readonly string[]; stdio: Stdio }>();
   #listener: Listener | null = null;
   readonly #sockets = new Set<Socket>();
@@ -210,9 +212,22 @@ export class FakeSupervisor implements Disposable {
         return { json: new TextEncoder().encode(JSON.stringify({ id })) };
       },
       readLogs: missing,
-      pullImage: missing,
+      // biome-ignore lint/correctness/useYield: it never comes to one
+      async *pullImage(requests) {
+        for await (const { reference } of requests)
+          throw unavailable(`image ${reference} cannot be pulled: https://nowhere.example/v2: there is no such host`);
+      },
+      pushImage: missing,
+      explainRegistry: missing,
+      checkCredentials: (request, call) => this.checkCredentials(request, call),
       importImage: missing,
       checkImages: missing,
+      tagImage: missing,
+      imageHistory: missing,
+      imageTree: missing,
+      imageUsage: missing,
+      pruneImages: missing,
+      exportImages: missing,
     };
   }
 

@@ -188,12 +188,18 @@ describe("berth run", () => {
       assert.equal(supervisor.containers.size, 0);
     });
 
-  it("an image that is not there is answered with how to bring it", async () => {
+  it("an image that can neither be found nor pulled is answered with how to bring it", async () => {
     using supervisor = new FakeSupervisor();
     const berth = await berthAt(supervisor.address);
     const { code, stderr } = await berth("run", "nothere");
     assert.equal(code, 125);
-    assert.match(stderr, /^berth: image "nothere": not found: bring it with berth image import FILE, [^\n]*\n$/);
+    assert.match(
+      stderr,
+      /^berth: image nothere cannot be pulled: [^\n]*; berth image import takes an archive of it\n$/,
+    );
+    assert.deepEqual(readdirSync(join(supervisor.folder, "fifo")), []);
+    const never = await berth("run", "--pull", "never", "nothere");
+    assert.match(never.stderr, /^berth: image "nothere": not found: fetch it with berth pull, [^\n]*\n$/);
   });
 
   it("a name that is taken is said, and the container that has it is left alone", async () => {

@@ -15,6 +15,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { after, before, describe, it } from "node:test";
+import { BerthError } from "@berth/base";
 import { buildProgram } from "../../packages/host/build.ts";
 import { commandOf, type Ended } from "../support/command.ts";
 import { processesNaming } from "../support/leftovers.ts";
@@ -123,6 +124,45 @@ describe("berth login", () => {
 function terminate(command: string): void {
   for (const { pid } of processesNaming(command)) process.kill(pid, "SIGTERM");
 }
+
+describe("berth login asks the registry", () => {
+  it("for the host and the user, and saves nothing that is refused", async () => {
+    using user = new User();
+    const asked: unknown[] = [];
+    user.supervisor.checkCredentials = ({ credentials }) => {
+      asked.push([credentials?.host, credentials?.user, credentials?.password]);
+      throw new BerthError("unauthenticated", "a.example refuses the user name or the password");
+    };
+    assert.deepEqual(
+      await user.logIn("wrong", ["-u", "me", "https://a.example/v2/"]),
+      ended(125, "", "berth: a.example refuses the user name or the password\n"),
+    );
+    await user.logIn("wrong", ["-u", "me"]);
+    assert.deepEqual(asked, [
+      ["a.example", "me", "wrong"],
+      ["docker.io", "me", "wrong"],
+    ]);
+    assert.equal(existsSync(user.config), false);
+  });
+
+  it("and saves a token instead of the password where it gets one, in a form that skopeo knows", async () => {
+    using user = new User();
+    user.supervisor.checkCredentials = () => ({ credentials: { identityToken: "refresh" } });
+    assert.equal((await user.logIn("secret", ["-u", "me", "a.example"])).code, 0);
+    assert.deepEqual(user.configNow.auths, {
+      "a.example": { auth: Buffer.from("<token>:").toString("base64"), identitytoken: "refresh" },
+    });
+    assert.equal(skopeoUser(user, user.config, "a.example"), "<token>");
+  });
+
+  it("unless there is no supervisor to ask it", async () => {
+    using user = new User();
+    user.supervisor.kill();
+    const { code, stderr } = await user.logIn("secret", ["-u", "me"]);
+    assert.deepEqual([code, /^berth: cannot reach berthd at /.test(stderr)], [125, true], stderr);
+    assert.equal(existsSync(user.config), false);
+  });
+});
 
 describe("berth login at a terminal", () => {
   const onUsersTerminal = async (user: User, ...args: string[]): Promise<OnTerminal> =>
@@ -247,6 +287,10 @@ describe("berth login refuses", () => {
     const unwritten = await user.logIn("x", ["-u", "me"], { DOCKER_CONFIG: "/proc/self/fdinfo/none" });
     assert.equal(unwritten.code, 125);
     assert.match(unwritten.stderr, /^berth: cannot save credentials: [^\n]*: let this user write there/);
+    const denied = await commandOf({ program: "setpriv", env: user.env })(
+      ...["--reuid=65534", "--clear-groups", await berthProgram(), "logout"],
+    );
+    assert.deepEqual([denied.code, /config\.json": permission denied: let this/.test(denied.stderr)], [125, true]);
     // A device would be replaced by a file, for everybody.
     const device = join(user.home, "null");
     execFileSync("mknod", [device, "c", "1", "3"]);

@@ -1,11 +1,13 @@
-// A user of the client with a home and credential helpers of their own.
+// A user of the client with a home, a supervisor and credential helpers of their own.
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Command, commandOf, type Ended } from "../support/command.ts";
 import { berthProgram } from "./berth.ts";
+import { FakeSupervisor } from "./fake-supervisor.ts";
 
 export class User implements Disposable {
   readonly home: string = mkdtempSync("/tmp/berth-user.");
+  readonly supervisor: FakeSupervisor = new FakeSupervisor();
   /** docker's file. */
   readonly config: string = join(this.home, ".docker/config.json");
   readonly #bin: string = join(this.home, "bin");
@@ -13,6 +15,7 @@ export class User implements Disposable {
     HOME: this.home,
     PATH: `${this.#bin}:${process.env.PATH}`,
     XDG_RUNTIME_DIR: join(this.home, "run"),
+    BERTH_ADDRESS: this.supervisor.address,
   };
 
   /** Writes a file below the home. */
@@ -74,6 +77,7 @@ esac`,
   }
 
   [Symbol.dispose](): void {
+    this.supervisor[Symbol.dispose]();
     rmSync(this.home, { recursive: true, force: true });
   }
 }

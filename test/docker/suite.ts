@@ -8,6 +8,11 @@ import { after, afterEach, before, describe, it } from "node:test";
 import type { OnTerminal } from "../client/terminal.ts";
 import { writeBusyboxImage } from "../support/image.ts";
 import { mountsBelow, processesNaming } from "../support/leftovers.ts";
+import { ask } from "../support/registry/ask.ts";
+import { hasRegistry, startRegistry } from "../support/registry/docker-registry.ts";
+import { imageOf } from "../support/registry/image-parts.ts";
+import { makeLayout } from "../support/registry/layout.ts";
+import { upload } from "../support/registry/upload.ts";
 import { cgroupsAt } from "./cgroups.ts";
 import type { DockerCli } from "./cli.ts";
 
@@ -25,6 +30,7 @@ export interface DockerUnderTest extends AsyncDisposable {
   restartDaemons(): Promise<void>;
 }
 
+const registryIsMissing = hasRegistry() ? false : "needs docker-registry";
 const image = "busybox:docker-test";
 const long = Boolean(process.env.BERTH_LONG);
 const codes = long ? Array.from({ length: 256 }, (_, code) => code) : [0, 1, 7, 125, 126, 127, 128, 137, 254, 255];
@@ -458,6 +464,27 @@ export function dockerSuite(name: string, start: () => Promise<DockerUnderTest>,
       assert.deepEqual(cgroupsAt(`${subject.cgroupParent}/${id}`), []);
       await docker.ok("start", "orphan");
       assert.equal(await docker.ok("exec", "orphan", "echo", "again"), "again");
+    });
+
+    it("pulls an image from a registry, runs it and pushes it back", { skip: registryIsMissing }, async () => {
+      await using registry = await startRegistry();
+      const scratch = mkdtempSync("/tmp/berth-docker-image-");
+      const [from, to] = [`${registry.address}/pulled:1`, `${registry.address}/pushed:1`];
+      try {
+        const layout = makeLayout(scratch, imageOf({ busybox: true, layers: [{ size: 100_000 }], types: "docker" }));
+        await upload(layout, registry, "pulled", "1");
+        await docker.ok("pull", "--quiet", from);
+        assert.equal(await docker.ok("run", "--rm", "--network=none", from, "echo", "pulled"), "pulled");
+        await docker.ok("tag", from, to);
+        await docker.ok("push", "--quiet", to);
+        const headers = { accept: layout.top.mediaType };
+        const { status, body } = await ask(`${registry.url}/v2/pushed/manifests/1`, { headers });
+        const { layers } = JSON.parse(body.toString());
+        assert.deepEqual([status, layers.length], [200, 2]);
+      } finally {
+        await docker.ok("rmi", "--force", from, to);
+        rmSync(scratch, { recursive: true });
+      }
     });
 
     it("containers outlive dockerd and containerd, and nothing that they did meanwhile is lost", async () => {

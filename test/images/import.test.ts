@@ -108,7 +108,7 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
     const { layers } = await place.images.resolve(scope, NAME);
     truncateSync(await place.store.content.path(scope, layers[0]?.digest ?? ""), 100);
     await assert.rejects(async () => {
-      for await (const _part of place.images.exportArchive(scope, [NAME]));
+      for await (const _part of (await place.images.exportArchive(scope, [NAME], [])).bytes);
     }, /is damaged \(it has 100 bytes instead of/);
   });
 
@@ -212,7 +212,8 @@ describe("importing an archive", { skip: isRoot ? false : "needs root" }, () => 
     await using place = await openPlace();
     await place.import(archiveOf());
     const parts: Uint8Array[] = [];
-    for await (const part of place.images.exportArchive(scope, [NAME])) parts.push(Uint8Array.from(part));
+    for await (const part of (await place.images.exportArchive(scope, [NAME], [])).bytes)
+      parts.push(Uint8Array.from(part));
     await using other = await openPlace();
     assert.deepEqual(await other.import(Buffer.concat(parts)), [NAME]);
     assert.equal(other.store.images.get(scope, NAME).target.digest, place.store.images.get(scope, NAME).target.digest);

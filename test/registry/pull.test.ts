@@ -1,6 +1,6 @@
 // Pulls through berthd, of a real registry's images, beside those of containerd.
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { connectGrpc } from "@berth/grpc";
@@ -12,6 +12,7 @@ import { type Berth, berthAt } from "../client/berth.ts";
 import { startBerthd } from "../support/berthd.ts";
 import { commandOf } from "../support/command.ts";
 import { startContainerd } from "../support/containerd.ts";
+import { ask } from "../support/registry/ask.ts";
 import { makeCertificates } from "../support/registry/certificates.ts";
 import { hasRegistry, type Registry, startRegistry } from "../support/registry/docker-registry.ts";
 import * as faults from "../support/registry/faults.ts";
@@ -28,6 +29,8 @@ import { until } from "../support/until.ts";
 const namespace = `pull-${process.pid}`;
 const own = takeOwnTmp();
 after(own.remove);
+
+const verifiers = join(own.dir, "verifiers");
 
 /** What a store has of a namespace: names, blobs with their labels, snapshots. */
 async function storeOf({ address }: Supervisor) {
@@ -86,7 +89,11 @@ describe("berth pull", { skip: hasRegistry() ? false : "needs docker-registry" }
   before(async () => {
     registry = await startRegistry();
     mkdirSync(hosts());
-    const config = `[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = ${JSON.stringify(hosts())}\n`;
+    const config = `[plugins."io.containerd.grpc.v1.cri".registry]
+config_path = ${JSON.stringify(hosts())}
+[plugins."io.containerd.image-verifier.v1.bindir"]
+bin_dir = ${JSON.stringify(verifiers)}
+`;
     berthd = await startBerthd({ config });
     containerd = await startContainerd();
     const plain = await berthAt(berthd.address, namespace);
@@ -128,6 +135,17 @@ describe("berth pull", { skip: hasRegistry() ? false : "needs docker-registry" }
     const { stderr } = await berth("pull", name);
     assert.match(stderr, /all of it was here/);
     assert.deepEqual((await storeOf(berthd)).content, there.content);
+  });
+
+  it("is pushed by ctr through berthd, as it was", async () => {
+    const image = imageOf({ layers: [{ size: 70_000, seed: "ctr push" }] });
+    const name = await put(image);
+    await must("pull", name);
+    const to = `${registry.address}/pushed-by-ctr:1`;
+    await berthd.ctr("-n", namespace, "images", "push", "--plain-http", to, name);
+    const headers = { accept: image.descriptor.mediaType };
+    const { status, headers: answer } = await ask(`${registry.url}/v2/pushed-by-ctr/manifests/1`, { headers });
+    assert.deepEqual([status, answer["docker-content-digest"]], [200, image.descriptor.digest]);
   });
 
   it("takes this machine's image of an index, another one where it is asked for, or all", async () => {
@@ -272,6 +290,37 @@ describe("berth pull", { skip: hasRegistry() ? false : "needs docker-registry" }
     await refused(/its certificate's authority is not known here/, "pull", "secure.example/image:1");
     configure("secure.example", `server = "${secure.url}"\nca = "missing.pem"`);
     await refused(/hosts\.toml.*missing\.pem/, "pull", "secure.example/image:1");
+  });
+
+  it("is refused by a program of the operator's, with its reason, before anything is fetched", async () => {
+    const image = imageOf({ layers: [{ size: 5_000, seed: "verified" }] });
+    const name = await put(image);
+    const { digest } = image.descriptor;
+    /** Writes down what it was asked, and does what the test wants. */
+    const verifier = (file: string, script: string): void =>
+      writeFileSync(
+        join(verifiers, file),
+        `#!/bin/sh\necho "$@" >${own.dir}/asked\ncat >>${own.dir}/asked\n${script}\n`,
+        {
+          mode: 0o755,
+        },
+      );
+    mkdirSync(verifiers);
+    verifier("10-accepts", "exit 0");
+    verifier("20-refuses", "echo it is not signed; exit 1");
+    const refusal = new RegExp(`may not be pulled: 20-refuses in ${verifiers} refuses it: it is not signed$`);
+    await refused(refusal, "pull", name);
+    assert.equal(
+      readFileSync(join(own.dir, "asked"), "utf8"),
+      `-name ${name} -digest ${digest} -stdin-media-type application/vnd.oci.descriptor.v1+json\n${JSON.stringify({ mediaType: image.descriptor.mediaType, digest, size: image.descriptor.size })}`,
+    );
+    verifier("20-refuses", "kill -9 $$");
+    await refused(/image verifier .*20-refuses has not ended within 10 s$/, "pull", name);
+    rmSync(join(verifiers, "20-refuses"));
+    await must("pull", name);
+    writeFileSync(join(verifiers, "30-broken"), "no program", { mode: 0o644 });
+    await refused(/image verifier .*30-broken cannot be run: /, "pull", name);
+    rmSync(verifiers, { recursive: true });
   });
 
   it("shows how far it is: in lines, in JSON, or not at all", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { kindOf, messageOf } from "@berth/base";
 import { type Credentials, createEndpoints, type Endpoint } from "@berth/images";
+import { rangedBlob } from "../../packages/images/src/pull/ranged-blob.ts";
 import { defaultFailOver } from "../../packages/images/src/registry/fail-over.ts";
 import { openRepository, type Repository } from "../../packages/images/src/registry/repository.ts";
 import { makeCertificates } from "../support/registry/certificates.ts";
@@ -181,6 +182,43 @@ describe("the registry client", { skip: hasRegistry() ? false : "needs docker-re
     await using repository = open([endpoint(mirror.url)]);
     const { bytes: rest } = await blobOf(repository, new Set(), 1_234_567);
     assert.ok(rest.equals(bytes.subarray(1_234_567)));
+  });
+
+  it("fetches a large blob in parts at once, and in one piece where there are no ranges", async () => {
+    const ranges = { part: 400_000, atOnce: 3 };
+    for (const rules of [[], [{ path: /blobs/, fault: faults.ignoreRange() }]]) {
+      await using mirror = await mirrorWith(...rules);
+      await using repository = open([endpoint(mirror.url)]);
+      for (const offset of [0, 1_234_567]) {
+        const begun = blobRequests(mirror).length;
+        const parts: Uint8Array[] = [];
+        const options = { offset, distrusted: new Set<Endpoint>(), signal: never };
+        for await (const { data } of rangedBlob(repository, wanted, options, ranges)) parts.push(data);
+        assert.ok(Buffer.concat(parts).equals(bytes.subarray(offset)));
+        const asked = blobRequests(mirror).length - begun;
+        assert.equal(asked, rules.length > 0 ? 2 : Math.ceil((bytes.length - offset) / ranges.part));
+      }
+    }
+  });
+
+  it("goes on with a part where one was cut, and ends the others where one fails", async () => {
+    await using mirror = await mirrorWith({ path: /blobs/, times: 4, fault: faults.cutAfter(100_000) });
+    await using repository = open([endpoint(mirror.url)]);
+    const parts: Uint8Array[] = [];
+    const options = { offset: 0, distrusted: new Set<Endpoint>(), signal: never };
+    const ranges = { part: 400_000, atOnce: 4 };
+    for await (const { data } of rangedBlob(repository, wanted, options, ranges)) parts.push(data);
+    assert.ok(Buffer.concat(parts).equals(bytes));
+    mirror.setRules([
+      {
+        path: /blobs/,
+        fault: (call, pass) =>
+          /bytes=8/.test(call.headers.range ?? "") ? faults.respond(403)(call, pass) : pass(call),
+      },
+    ]);
+    await assert.rejects(async () => {
+      for await (const _ of rangedBlob(repository, wanted, options, ranges));
+    }, /it answers 403/);
   });
 
   it("believes no other range than the one that was asked for", async () => {

@@ -1,5 +1,5 @@
 // A private berthd, as built, with its own root, state and sockets.
-import { existsSync, mkdtempSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { mountState, type Supervisor, startSupervisor } from "./supervisor.ts";
 
@@ -35,6 +35,13 @@ export async function startBerthd(options: BerthdOptions = {}): Promise<Supervis
   const root = join(dir, "root");
   const state = join(dir, "state");
   if (options.stateInMemory) mountState(state);
+  // Of what is not here no test asks another machine: whatever registry it is from, nobody answers for it.
+  const nowhere = join(dir, "hosts/_default");
+  mkdirSync(nowhere, { recursive: true });
+  writeFileSync(join(nowhere, "hosts.toml"), 'server = "http://127.0.0.1:1"\n');
+  const registries = config.includes(".registry]")
+    ? ""
+    : `[plugins."io.containerd.grpc.v1.cri".registry]\nconfig_path = ${JSON.stringify(join(dir, "hosts"))}\n`;
   const configFile = join(dir, "config.toml");
   writeFileSync(
     configFile,
@@ -48,7 +55,7 @@ ${grpc}
 level = "debug"
 [plugins."io.containerd.runtime.v2.task"]
 default_shim = ${JSON.stringify(shim)}
-${config}`,
+${registries}${config}`,
   );
   return await startSupervisor({
     address,

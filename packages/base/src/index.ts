@@ -31,10 +31,11 @@ export { formatInstant, type Instant, instantOfMs, msOf } from "./instant.ts";
 export { checkLabels, type Labels, TEMPORARY_LEASE, withoutEmpty } from "./labels.ts";
 export { type Log, type LogFields, silent } from "./log.ts";
 export { mountsBelow } from "./mounts-below.ts";
+export { nearest } from "./nearest.ts";
 export { type ShortOptions, shortOptions } from "./overlay-options.ts";
 export { checkPlainPaths, plainPaths } from "./plain-paths.ts";
 export { startTimeIn } from "./process-stat.ts";
-export { normalizeReference, parseReference, type Reference } from "./reference.ts";
+export { familiarName, normalizeReference, parseReference, type Reference } from "./reference.ts";
 export {
   createTarReader,
   emptyMember,

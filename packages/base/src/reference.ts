@@ -65,3 +65,8 @@ export function normalizeReference(text: string): string {
   const suffix = `${tag && `:${tag}`}${digest && `@${digest}`}`;
   return `${domain}/${path}${suffix || ":latest"}`;
 }
+
+/** The shortest that means the same to a user: `docker.io/library/busybox:latest` is `busybox`. What is no reference stays. */
+export function familiarName(name: string): string {
+  return name.replace(/^docker\.io\/(?:library\/(?=[^/]+$))?/, "").replace(/:latest$/, "");
+}

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { kindOf, normalizeReference, parseReference } from "@berth/base";
+import { familiarName, kindOf, normalizeReference, parseReference } from "@berth/base";
 
 const digest = `sha256:${"a".repeat(64)}`;
 
@@ -46,4 +46,22 @@ describe("an image reference", () => {
         (error) => kindOf(error) === "invalid-argument",
       );
     });
+});
+
+describe("the familiar name", () => {
+  for (const [full, short] of [
+    ["docker.io/library/busybox:latest", "busybox"],
+    ["docker.io/library/busybox:1.36", "busybox:1.36"],
+    ["docker.io/user/app:latest", "user/app"],
+    ["docker.io/library/a/b:1", "library/a/b:1"],
+    ["localhost:5000/app:latest", "localhost:5000/app"],
+    [`docker.io/library/busybox@${digest}`, `busybox@${digest}`],
+    ["no reference", "no reference"],
+  ] as const)
+    it(`of ${full} is ${short}`, () => assert.equal(familiarName(full), short));
+
+  it("means the same", () => {
+    for (const full of ["docker.io/library/busybox:1", "docker.io/user/app:latest", `localhost:5000/a@${digest}`])
+      assert.equal(normalizeReference(familiarName(full)), full);
+  });
 });

@@ -64,8 +64,7 @@ function sessionOf(globals: Globals): Session {
     address,
     namespace,
     connection,
-    // berthd has no call yet that asks a registry: a login is kept as it is given.
-    verify: async (_host, login) => login,
+    verify: async (host, login) => (await import("./registry/verify.ts")).verifyLogin(connection, host, login),
     print,
     printError,
     outIsTerminal,

@@ -5,6 +5,7 @@ import fc from "fast-check";
 import { UsageError } from "../src/cli/usage-error.ts";
 import { decodeBase64, encodeBase64 } from "../src/registry/base64.ts";
 import { credentialsIn, helperIn, parseCredentialFile } from "../src/registry/credential-file.ts";
+import { answerOf, credentialsOf, type Helper, type Login } from "../src/registry/credential-helper.ts";
 import { credentialPaths } from "../src/registry/credential-paths.ts";
 import {
   type CredentialDeps,
@@ -15,7 +16,6 @@ import {
   saveLogin,
 } from "../src/registry/credential-store.ts";
 import { withCredentials, withoutCredentials } from "../src/registry/edit-credential-file.ts";
-import { answerOf, credentialsOf, type Helper, type Login } from "../src/registry/helper.ts";
 import { nameOf, parseRegistry, prefixesOf } from "../src/registry/registry-name.ts";
 import { type LineState, TypedLine } from "../src/registry/typed-line.ts";
 

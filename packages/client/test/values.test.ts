@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { DetachKeys } from "../src/attach/detach-keys.ts";
 import { formatAgo, formatDuration, parseDuration } from "../src/cli/duration.ts";
-import { nearest } from "../src/cli/nearest.ts";
 import { formatSize, parseSize } from "../src/cli/size.ts";
 import { UsageError } from "../src/cli/usage-error.ts";
 import { describeState, stateWord } from "../src/print/describe-state.ts";
@@ -151,25 +150,6 @@ describe("states", () => {
         status,
       );
   });
-});
-
-describe("nearest", () => {
-  const commands = ["run", "exec", "ps", "logs", "start", "stop", "inspect", "image"];
-  for (const [given, wanted] of [
-    ["rnu", "run"],
-    ["pss", "ps"],
-    ["log", "logs"],
-    ["insp", "inspect"],
-    ["images", "image"],
-    ["frobnicate", null],
-    ["pull", null],
-    ["cp", null],
-    ["top", "stop"],
-    ["stat", "start"],
-    ["p", null],
-    ["inspekt", "inspect"],
-  ] as const)
-    it(`${given}: ${wanted}`, () => assert.equal(nearest(given, commands), wanted));
 });
 
 describe("detach keys", () => {

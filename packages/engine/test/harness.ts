@@ -66,6 +66,10 @@ export async function openEngine(differ: Differ = noDiffer): Promise<EngineHarne
   };
 }
 
+const noRegistry = (): never => {
+  throw new Error("no registry");
+};
+
 const noDiffer: Differ = {
   async apply() {
     throw new Error("no differ");
@@ -122,15 +126,25 @@ function oneImage(store: Store): Images {
       }
       return chainId;
     },
-    pull() {
-      throw new Error("no registry");
-    },
+    pull: noRegistry,
+    push: noRegistry,
+    explain: noRegistry,
+    checkCredentials: noRegistry,
     async importArchive() {
       return [];
     },
     async check() {
       return null;
     },
-    async *exportArchive() {},
+    async history() {
+      return [];
+    },
+    async *parts() {},
+    async holdings() {
+      return { blobs: new Map(), snapshots: new Map() };
+    },
+    async exportArchive() {
+      return { size: 0, leftOut: [], bytes: (async function* () {})() };
+    },
   };
 }

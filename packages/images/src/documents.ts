@@ -46,12 +46,10 @@ export const damaged = (what: string, why: string, cause?: unknown): Error =>
  * invalid-argument where it is too long.
  */
 export async function readDocument(store: Store, scope: Scope, what: string, digest: string): Promise<JsonObject> {
-  const { content } = store;
   const name = `${what} ${digest}`;
-  try {
+  return await reading(name, async () => {
     // Whatever was read for others: this namespace must have it, and have it now.
-    const { size } = content.info(scope, digest);
-    if (size > MAX_DOCUMENT) throw tooLong(name, size);
+    const size = sizeOf(store, scope, name, digest);
     const documents = known.get(store) ?? new Map<string, JsonObject>();
     known.set(store, documents);
     const before = documents.get(digest);
@@ -63,6 +61,28 @@ export async function readDocument(store: Store, scope: Scope, what: string, dig
       documents.delete(oldest);
     }
     return document;
+  });
+}
+
+/** The same bytes that its digest names. Throws as readDocument does. */
+export async function readBytes(store: Store, scope: Scope, what: string, digest: string): Promise<Uint8Array> {
+  const name = `${what} ${digest}`;
+  return await reading(name, async () => {
+    sizeOf(store, scope, name, digest);
+    return await wholeBlob(store, scope, name, digest);
+  });
+}
+
+/** Throws invalid-argument for what is too long for a document. */
+function sizeOf({ content }: Store, scope: Scope, name: string, digest: string): number {
+  const { size } = content.info(scope, digest);
+  if (size > MAX_DOCUMENT) throw tooLong(name, size);
+  return size;
+}
+
+async function reading<T>(name: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
   } catch (error) {
     if (error instanceof DamagedBlob) throw damaged(name, error.why, error);
     if (isNotFound(error))

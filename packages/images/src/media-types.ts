@@ -1,6 +1,6 @@
 import type { Descriptor } from "@berth/base";
 
-export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
 export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";
@@ -15,17 +15,20 @@ export const isManifest = (mediaType: string): boolean => mediaType === OCI_MANI
 /** For `Accept`: what a registry may answer where it is asked for a manifest. */
 export const manifestTypes: readonly string[] = [OCI_INDEX, OCI_MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
 
-const layerBases = [
-  OCI_LAYER,
+/** Whoever needs one gets it from the URLs in its descriptor: registries are not given it. */
+const nonDistributable = [
   "application/vnd.oci.image.layer.nondistributable.v1.tar",
-  DOCKER_LAYER,
   "application/vnd.docker.image.rootfs.foreign.diff.tar",
 ];
+const layerBases = [OCI_LAYER, DOCKER_LAYER, ...nonDistributable];
 
 /** Layers that the differ takes: OCI's and docker's, with and without a limit on their distribution. */
 const layers = new Set(layerBases.flatMap((base) => ["", "+gzip", "+zstd", ".gzip", ".zstd"].map((end) => base + end)));
 
 export const isLayer = (mediaType: string): boolean => layers.has(mediaType);
+
+export const isNonDistributable = (mediaType: string): boolean =>
+  nonDistributable.some((base) => mediaType.startsWith(base));
 
 /** A layer of a file system, be it one that is not supported: encrypted, or compressed in another way. */
 const isAnyLayer = (mediaType: string): boolean => layerBases.some((base) => mediaType.startsWith(base));

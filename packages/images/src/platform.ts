@@ -59,5 +59,9 @@ export function parsePlatform(text: string, own: Platform = hostPlatform()): Pla
   return normalized(isOs ? { ...own, os: first } : { os: own.os, architecture: first, variant: "" });
 }
 
+/** `linux/arm64/v8` */
+export const formatPlatform = ({ os, architecture, variant }: Platform): string =>
+  [os, architecture, ...(variant === "" ? [] : [variant])].join("/");
+
 /** Those that Go knows and images are made for. */
 const systems = new Set(["linux", "windows", "darwin", "freebsd"]);

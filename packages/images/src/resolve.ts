@@ -103,7 +103,7 @@ async function pickManifest(search: Search, target: Descriptor, depth: number): 
  * A manifest that an index lists without a platform says by its config what it is for. null for what is no image, such
  * as a signature beside it, and for what is not here.
  */
-async function platformOf(store: Store, scope: Scope, manifest: Descriptor): Promise<Platform | null> {
+export async function platformOf(store: Store, scope: Scope, manifest: Descriptor): Promise<Platform | null> {
   if (!isManifest(manifest.mediaType) || !isHere(store, scope, manifest.digest)) return null;
   const { config, layers } = await readManifest(store, scope, manifest);
   if (!isImageManifest(config, layers) || !isHere(store, scope, config.digest)) return null;

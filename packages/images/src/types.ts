@@ -1,9 +1,15 @@
 // From a reference or an archive to a snapshot chain.
-import type { Descriptor, Mount } from "@berth/base";
+import type { Credentials, Descriptor, Mount } from "@berth/base";
 import type { ImageRecord, Scope } from "@berth/store";
+import type { ImageArchive } from "./export-archive.ts";
+import type { HistoryStep } from "./history.ts";
+import type { ImageHoldings } from "./image-size.ts";
 import type { Platform } from "./platform.ts";
 import type { Pull } from "./pull/pulls.ts";
+import type { Push, PushRequest } from "./push/begin-push.ts";
 import type { CredentialsFor } from "./registry/authorizer.ts";
+import type { Check, ReferenceReport } from "./registry/explain.ts";
+import type { ImagePart } from "./walk-target.ts";
 
 /** The parts of an OCI image configuration that a container is made from. */
 export interface ImageConfig {
@@ -89,6 +95,15 @@ export interface Images {
    */
   pull(scope: Scope, request: ImagePull): Pull;
   /**
+   * Sends an image to a registry; what is there is not sent again. The promise rejects with the kinds of a pull's, and with
+   * failed-precondition where something of the image is not here.
+   */
+  push(scope: Scope, request: PushRequest): Push;
+  /** The endpoints that a reference is asked from, and what they say where they are asked. */
+  explain(reference: string, check: Check): Promise<ReferenceReport>;
+  /** What is to be kept for a registry (`docker.io`, `localhost:5000`). unauthenticated where it refuses them. */
+  checkCredentials(registry: string, credentials: Credentials, signal: AbortSignal): Promise<Credentials>;
+  /**
    * Takes an archive (OCI layout or docker save; plain, gzip or zstd), stores its blobs and names its images.
    * All under a lease, so that a failure leaves nothing.
    */
@@ -102,8 +117,17 @@ export interface Images {
    * on. null if there is no such image, or it is removed meanwhile.
    */
   check(scope: Scope, name: string, options: CheckOptions): Promise<ImageCheck | null>;
-  /** The images as an OCI layout in a tar, with every manifest whose content is here. */
-  exportArchive(scope: Scope, names: readonly string[]): AsyncGenerator<Uint8Array, void>;
+  /** The steps that have made the image, the newest first; for this machine's platform if there is no other. */
+  history(scope: Scope, target: Descriptor, platform: Platform | null): Promise<HistoryStep[]>;
+  /** What the image is made of, each part before what it refers to. */
+  parts(scope: Scope, target: Descriptor): AsyncIterable<ImagePart>;
+  /** What it has on the disk. */
+  holdings(scope: Scope, target: Descriptor): Promise<ImageHoldings>;
+  /**
+   * The images in a tar, with the manifests for these platforms; none: the one for this machine. not-found for an unknown
+   * name and for a platform that an image is not for, failed-precondition where content is missing, data-loss where it is damaged.
+   */
+  exportArchive(scope: Scope, names: readonly string[], platforms: readonly Platform[] | "all"): Promise<ImageArchive>;
 }
 
 /** Layers onto mounts and back, in a confined child process. */

@@ -249,6 +249,14 @@ describe("who we are to an endpoint", () => {
     assert.equal(kindOf(error), "unauthenticated");
     assert.match(String(error), /a refuses the credentials: log in again with berth login a$/);
   });
+  it("is permission denied where a token is for less than was asked for", async () => {
+    const { http } = tokenServer([{ body: { token: "t1" } }, { body: { token: "t2" } }, { body: { token: "t3" } }]);
+    const authorizer = createAuthorizer(http, endpoint("a"), async () => password);
+    const { answer } = registry("none", `${bearer},error="insufficient_scope"`);
+    const error = await authorizer.send(scope, never, answer).catch((cause: unknown) => cause);
+    assert.equal(kindOf(error), "permission-denied");
+    assert.match(String(error), new RegExp(`a does not allow it with these credentials \\(${scope}\\)$`));
+  });
   it("is got by a refresh token where that is what there is", async () => {
     const { http, requests } = tokenServer([{ body: { access_token: "t1" } }]);
     const authorizer = createAuthorizer(http, endpoint("a"), async () => ({ kind: "identity-token", token: "r" }));

@@ -40,7 +40,8 @@ class StreamCall implements OutgoingCall {
     this.#path = path;
     let budget = budgets.get(connection);
     if (budget === undefined) {
-      budget = new ReceiveBudget(connection.stream, connection.limits.maxReceiveBytes);
+      const { maxReceiveBytes, waitsForReaders } = connection.limits;
+      budget = new ReceiveBudget(connection.stream, maxReceiveBytes, waitsForReaders);
       budgets.set(connection, budget);
     }
     this.inbox = new StreamInbox(budget, () => this.fail(resourceExhausted("ttrpc: stream buffer full")));

@@ -21,7 +21,7 @@ export interface Limits {
   /**
    * Whether nothing is read from a connection while a stream's reader is behind, however long that takes. Otherwise, as
    * in Go, the other streams go on and that one fails after a second. For a server whose peers have a connection for
-   * each upload.
+   * each upload, and a client that writes what it gets to a pipe.
    */
   readonly waitsForReaders: boolean;
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Request, Response } from "@berth/proto/ttrpc";
-import { type ByteStream, createServer, encodeFrame, type Limits } from "@berth/ttrpc";
+import { type ByteStream, createClient, createServer, encodeFrame, type Limits } from "@berth/ttrpc";
 import { Echo, EchoServer, keepingLog, Note } from "./echo-service.ts";
 import { memoryPair } from "./memory-pair.ts";
 import { RawPeer } from "./raw-peer.ts";
@@ -183,4 +183,20 @@ describe("an upload whose handler takes its time", () => {
       const response = Response.decode((stuck.last as Uint8Array).subarray(10));
       assert.equal(Note.decode(response.payload).count, sent);
     });
+});
+
+it("a client that waits for its readers gives a stream that was left lying, whole, however late it is read", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const stuck = new Stuck();
+  const stream = createClient(stuck, { waitsForReaders: true }).service(Echo).count({});
+  let sent = 0;
+  while (!stuck.isPaused && sent < 1000) stuck.receive(encodeFrame(1, 3, 0, Note.encode({ count: ++sent })));
+  assert.ok(sent < 100, `${sent} messages`);
+  t.mock.timers.tick(60_000);
+  const counts: number[] = [];
+  for await (const { count } of stream) {
+    counts.push(count);
+    if (counts.length === sent) stuck.receive(encodeFrame(1, 3, 5, new Uint8Array(0)));
+  }
+  assert.deepEqual([counts.length, counts.at(-1), stuck.isPaused], [sent, sent, false]);
 });

@@ -1,9 +1,8 @@
 // From an argument list to the command that it names: all that `berth` does before it asks anyone.
-
+import { nearest } from "@berth/base";
 import type { CommandEntry } from "../commands/index.ts";
 import { flag, type Options, parseArgs, text, type Values } from "./args.ts";
 import type { AnyCommand } from "./command.ts";
-import { nearest } from "./nearest.ts";
 import { insteadOf } from "./other-words.ts";
 import { UsageError } from "./usage-error.ts";
 

@@ -7,7 +7,8 @@ import { readable } from "../attach/readable.ts";
 import { text } from "../cli/args.ts";
 import { command } from "../cli/command.ts";
 import { UsageError } from "../cli/usage-error.ts";
-import { ImportProgress } from "../print/import-progress.ts";
+import { TransferProgress } from "../print/transfer-progress.ts";
+import type { Session } from "../session/session.ts";
 
 const CHUNK = 1 << 16;
 
@@ -23,20 +24,30 @@ export const imageImport = command({
     if (file === undefined) throw new UsageError("the archive is missing: name a file, or - for stdin");
     if (more.length > 0)
       throw new UsageError(`unexpected argument ${JSON.stringify(more[0])}: import takes one archive`);
-    const { engine } = session.connection.api;
-    const { fd, size } = openArchive(file);
-    const progress = session.errorIsTerminal ? new ImportProgress(file, size, session.printError, session.now) : null;
-    try {
-      const { images } = await engine.importImage(requests(fd, { name, snapshotter }, progress));
-      progress?.clear();
-      for (const image of images) session.print(`${image.name}\n`);
-    } catch (error) {
-      progress?.clear();
-      throw error;
-    }
-    return 0;
+    return await importArchive(session, file, { name, snapshotter });
   },
 });
+
+/** Sends an archive, `-` for stdin, and prints the names of its images. Throws UsageError for what cannot be read. */
+export async function importArchive(
+  session: Session,
+  file: string,
+  options: { readonly name: string; readonly snapshotter: string },
+): Promise<number> {
+  const { engine } = session.connection.api;
+  const { fd, size } = openArchive(file);
+  const shown = file === "-" ? "stdin" : file.slice(file.lastIndexOf("/") + 1);
+  const progress = session.errorIsTerminal ? new TransferProgress(shown, size, session.printError, session.now) : null;
+  try {
+    const { images } = await engine.importImage(requests(fd, options, progress));
+    progress?.clear();
+    for (const image of images) session.print(`${image.name}\n`);
+  } catch (error) {
+    progress?.clear();
+    throw error;
+  }
+  return 0;
+}
 
 function openArchive(file: string): { fd: Fd; size: number | null } {
   if (file === "-") return { fd: ownDescription(stdin, O.RDONLY), size: null };
@@ -54,7 +65,7 @@ function openArchive(file: string): { fd: Fd; size: number | null } {
 async function* requests(
   fd: Fd,
   first: { name: string; snapshotter: string },
-  progress: ImportProgress | null,
+  progress: TransferProgress | null,
 ): AsyncGenerator<Init<ImportImageRequest>> {
   yield first;
   for (;;) {

@@ -1,10 +1,11 @@
-import { flag, list, parsed, text } from "../cli/args.ts";
+import { flag, list, text } from "../cli/args.ts";
 import { command } from "../cli/command.ts";
 import { exitCodes } from "../cli/exit-code.ts";
 import { UsageError } from "../cli/usage-error.ts";
-import { displayOf, fittingMode, type ProgressMode } from "../print/pull-display.ts";
-import { pullImage } from "../registry/pull.ts";
+import { displayOf } from "../print/pull-display.ts";
 import { pullCredentials } from "../registry/pull-credentials.ts";
+import { pullImage } from "../registry/transfer.ts";
+import { modeOf, progressOptions } from "./progress-options.ts";
 
 export const pull = command({
   name: "pull",
@@ -19,13 +20,12 @@ export const pull = command({
     "all-platforms": flag("pull it for all machines that there are"),
     snapshotter: text("what to unpack into", { value: "NAME" }),
     "no-unpack": flag("fetch only"),
-    quiet: flag("print only the name", { short: "q" }),
-    progress: parsed("terminal, plain, json or quiet [as it fits]", { value: "HOW" }, null, parseMode),
+    ...progressOptions("print only the name"),
   },
   async run(session, values, [reference, ...more]) {
     if (reference === undefined) throw new UsageError("the image to pull is missing");
     if (more.length > 0) throw new UsageError(`unexpected argument ${JSON.stringify(more[0])}: pull takes one image`);
-    const mode = values.quiet ? "quiet" : (values.progress ?? fittingMode());
+    const mode = modeOf(values);
     const display = displayOf(session, reference, mode);
     const wanted = {
       reference,
@@ -40,10 +40,3 @@ export const pull = command({
     return exitCodes.ok;
   },
 });
-
-const modes: readonly string[] = ["terminal", "plain", "json", "quiet"] satisfies ProgressMode[];
-
-function parseMode(given: string): ProgressMode {
-  if (!modes.includes(given)) throw new UsageError(`${JSON.stringify(given)} is none of ${modes.join(", ")}`);
-  return given as ProgressMode;
-}

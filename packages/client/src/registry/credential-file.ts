@@ -2,7 +2,7 @@
 // https://github.com/docker/cli/blob/master/cli/config/configfile/file.go.
 import { type BerthError, type Credentials, failedPrecondition } from "@berth/base";
 import { decodeBase64 } from "./base64.ts";
-import type { Helper } from "./helper.ts";
+import type { Helper } from "./credential-helper.ts";
 import { nameOf, serverOf } from "./registry-name.ts";
 
 type Json = Readonly<Record<string, unknown>>;

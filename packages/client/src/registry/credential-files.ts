@@ -71,7 +71,7 @@ function followLinks(path: string): string {
   return at;
 }
 
-const directoryOf = (path: string): string => /^(.*)\//.exec(path)?.[1] ?? ".";
+const directoryOf = (path: string): string => /^.*\//.exec(path)?.[0] ?? ".";
 
 function failed(verb: string, error: unknown, remedy: string): BerthError {
   return failedPrecondition(`cannot ${verb} credentials: ${messageOf(error)}: ${remedy}`);

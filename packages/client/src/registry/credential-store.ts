@@ -1,8 +1,8 @@
 // A user's credentials: looked up for pulls, saved and removed by `berth login` and `berth logout`.
 import type { Credentials } from "@berth/base";
 import { type CredentialFile, credentialsIn, helperIn, keysFor, parseCredentialFile } from "./credential-file.ts";
+import { type AskHelper, credentialsOf, type Login, storeInput } from "./credential-helper.ts";
 import { withCredentials, withoutCredentials } from "./edit-credential-file.ts";
-import { type AskHelper, credentialsOf, type Login, storeInput } from "./helper.ts";
 import { hostOf, nameOf, prefixesOf, serverOf } from "./registry-name.ts";
 
 /** The files and programs of a user. */
@@ -58,14 +58,14 @@ function fromEntries(file: CredentialFile, name: string): Credentials | null {
   return null;
 }
 
-/** Throws what stands in the way of deps a login, before a person is asked for it. */
+/** Throws what stands in the way of saving a login, before a person is asked for it. */
 export function checkSavable(host: string, deps: CredentialDeps): void {
   const file = open(deps.paths[0], deps);
   helperIn(file, host);
   keysFor(file, host);
 }
 
-/** Keeps a login, with the helper if the file names one for the host. Resolves to who has it: a file's path, or a program. */
+/** Saves a login, with the helper if the file names one for the host. Resolves to where it is: a file's path, or a program. */
 export async function saveLogin(host: string, login: Login, deps: CredentialDeps): Promise<string> {
   const [path] = deps.paths;
   const file = open(path, deps);

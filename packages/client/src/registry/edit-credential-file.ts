@@ -1,7 +1,7 @@
 // Changes to the text of a credential file, which keep whatever else it says, the order of its keys and its indentation.
 import { encodeBase64 } from "./base64.ts";
 import { type CredentialFile, entriesOf, keysFor } from "./credential-file.ts";
-import type { Login } from "./helper.ts";
+import type { Login } from "./credential-helper.ts";
 import { serverOf } from "./registry-name.ts";
 
 /** The text with these credentials, in place of all that it had for the host. Throws failed-precondition. */

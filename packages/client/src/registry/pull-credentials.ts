@@ -1,6 +1,6 @@
 import { parseReference } from "@berth/base";
 import type { Session } from "../session/session.ts";
-import type { FindCredentials } from "./pull.ts";
+import type { FindCredentials } from "./transfer.ts";
 
 /** What the user of this program has for an image's repository, as its registry's hosts ask for it. */
 export const pullCredentials =

@@ -1,6 +1,6 @@
 // Runs credential helpers.
 import { findProgram, run, SystemError } from "@berth/host";
-import { type AskHelper, answerOf, helperFailed } from "./helper.ts";
+import { type AskHelper, answerOf, helperFailed } from "./credential-helper.ts";
 
 /** A helper may wait for a person, at a keyring or a token: it is not cut off, but named. */
 const SLOW_MS = 3000;

@@ -1,9 +1,10 @@
-import { BerthError, isNotFound, messageOf } from "@berth/base";
+import { BerthError, failedPrecondition, isNotFound, kindOf, messageOf } from "@berth/base";
 import type { PullPolicy } from "../cli/run-options.ts";
 import { displayOf, fittingMode } from "../print/pull-display.ts";
+import { sentenceOf } from "../print/sentence.ts";
 import type { Session } from "../session/session.ts";
-import { pullImage } from "./pull.ts";
 import { pullCredentials } from "./pull-credentials.ts";
+import { pullImage } from "./transfer.ts";
 
 /** Does what needs an image, which is pulled before or where it is missing; progress goes to stderr. */
 export async function withImage<T>(
@@ -22,7 +23,13 @@ export async function withImage<T>(
     );
     display.done(name, digest);
   };
-  if (pull === "always") await fetch();
+  /** A registry that is away is no berthd that is: whatever runs, nothing of this does. */
+  const fetchOrFail = (): Promise<void> =>
+    fetch().catch((cause: unknown) => {
+      if (kindOf(cause) !== "unavailable") throw cause;
+      throw failedPrecondition(`${sentenceOf(cause)}; berth image import takes an archive of it`, { cause });
+    });
+  if (pull === "always") await fetchOrFail();
   try {
     return await work();
   } catch (error) {
@@ -33,7 +40,7 @@ export async function withImage<T>(
         `${messageOf(error)}: fetch it with berth pull, or bring it with berth image import`,
       );
     if (pull === "always") throw error;
-    await fetch();
+    await fetchOrFail();
     return await work();
   }
 }

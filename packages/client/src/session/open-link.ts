@@ -28,7 +28,8 @@ export function openLink(address: string, namespace: string): Link {
 
 function connect(address: string): TtrpcClient {
   try {
-    return createClient(connectUnix(`${address}.ttrpc`));
+    // What comes is passed on to terminals and pipes, whose readers may take their time.
+    return createClient(connectUnix(`${address}.ttrpc`), { waitsForReaders: true });
   } catch (error) {
     if (isCode(error, "EACCES", "EPERM")) throw new Unreachable(address, "permission denied", notAllowed);
     throw new Unreachable(address, reasonOf(error));

@@ -1,8 +1,7 @@
-import { isNotFound, normalizeReference } from "@berth/base";
 import type { ImageCheck } from "@berth/images";
-import type { ImageStore, Scope } from "@berth/store";
 import type { EngineDeps } from "../containers/deps.ts";
 import type { Caller } from "../types.ts";
+import { findImages } from "./find-image.ts";
 import { orPulse, PULSE } from "./pulse.ts";
 
 /** Bytes of an image that were looked at, of those that are to be. */
@@ -18,10 +17,7 @@ export async function* checkImages(
   { names, repair }: { readonly names: readonly string[]; readonly repair: boolean },
   caller: Caller,
 ): AsyncGenerator<{ readonly progress: CheckProgress } | { readonly result: ImageCheck }> {
-  const all =
-    names.length === 0
-      ? store.images.list(caller, []).map(({ name }) => name)
-      : [...new Set(names.map((name) => fullName(store.images, name, caller)))];
+  const all = findImages(store.images, names, caller).map(({ name }) => name);
   const verified = new Set<string>();
   for (const name of all) {
     const ended = new AbortController();
@@ -48,17 +44,5 @@ export async function* checkImages(
     } finally {
       ended.abort();
     }
-  }
-}
-
-/** The name that was given, else the full name that it stands for. Throws not-found. */
-function fullName(images: ImageStore, name: string, scope: Scope): string {
-  try {
-    return images.get(scope, name).name;
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
-    const full = normalizeReference(name);
-    if (full === name) throw error;
-    return images.get(scope, full).name;
   }
 }

@@ -1,8 +1,8 @@
-import { type CredentialsFor, type PartProgress, type PullProgress, parsePlatform } from "@berth/images";
+import { type CredentialsFor, type PullProgress, parsePlatform } from "@berth/images";
 import type { ImageRecord } from "@berth/store";
 import { defaultsOf, type EngineDeps } from "../containers/deps.ts";
 import type { Caller } from "../types.ts";
-import { orPulse, PULSE } from "./pulse.ts";
+import { follow } from "./follow.ts";
 
 export interface PullImage {
   /** As a user writes it. */
@@ -31,21 +31,9 @@ export async function* pullImage(
     credentialsFor,
     signal: AbortSignal.any([caller.signal, ended.signal]),
   });
-  const told = new Map<string, PartProgress>();
-  const news = (): PullProgress => {
-    const { parts, ...rest } = pull.progress();
-    const changed = parts.filter((part) => told.get(part.digest) !== part);
-    for (const part of changed) told.set(part.digest, part);
-    return { ...rest, parts: changed };
-  };
   try {
-    for (;;) {
-      const image = await orPulse(pull.image);
-      yield { progress: news() };
-      if (image === PULSE) continue;
-      yield { image };
-      return;
-    }
+    for await (const told of follow(pull.progress, pull.image))
+      yield "outcome" in told ? { image: told.outcome } : told;
   } finally {
     ended.abort();
   }

@@ -5,6 +5,7 @@ import type { Document, Repository } from "../registry/repository.ts";
 import type { Endpoint } from "../registry/types.ts";
 import { isHere } from "../resolve.ts";
 import type { PartProgress, Progress } from "./progress.ts";
+import { type Ranges, rangedBlob } from "./ranged-blob.ts";
 import { type Source, withSource } from "./source-label.ts";
 
 export interface BlobFetch {
@@ -12,6 +13,7 @@ export interface BlobFetch {
   readonly scope: Scope;
   readonly repository: Repository;
   readonly source: Source;
+  readonly ranges: Ranges;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -21,7 +23,7 @@ export interface BlobFetch {
  * that the digest names; whatever the repository throws.
  */
 export async function fetchBlob(fetch: BlobFetch, wanted: Descriptor, kind: PartProgress["kind"]): Promise<void> {
-  const { store, scope, progress, source } = fetch;
+  const { progress, source } = fetch;
   const { digest, size } = wanted;
   progress.add(wanted, kind);
   await using writer = await openWriter(fetch, wanted, kind);
@@ -39,13 +41,12 @@ export async function fetchBlob(fetch: BlobFetch, wanted: Descriptor, kind: Part
   } catch (error) {
     if (!isAlreadyExists(error)) throw error;
   }
-  store.content.info(scope, digest);
   progress.set(digest, "fetched");
 }
 
 /** Fetches up to the blob's end: who has sent something. */
 async function receive(
-  { repository, progress, signal }: BlobFetch,
+  { repository, ranges, progress, signal }: BlobFetch,
   wanted: Descriptor,
   writer: ContentWriter,
   distrusted: ReadonlySet<Endpoint>,
@@ -56,10 +57,10 @@ async function receive(
   if (writer.status().offset > size) await writer.truncate(0);
   const { offset } = writer.status();
   progress.fetching(digest, offset);
-  for await (const { data, endpoint } of repository.blob(wanted, { offset, distrusted, signal })) {
+  for await (const { data, endpoint } of rangedBlob(repository, wanted, { offset, distrusted, signal }, ranges)) {
     senders.add(endpoint);
     await writer.write(data);
-    progress.received(digest, data.length, endpoint.host);
+    progress.moved(digest, data.length, endpoint.host);
   }
   return senders;
 }
@@ -105,7 +106,7 @@ export async function keepDocument(
   if (writer === null) return progress.wasHere(descriptor.digest);
   await writer.truncate(0);
   await writer.write(bytes);
-  progress.received(descriptor.digest, bytes.length, endpoint.host);
+  progress.moved(descriptor.digest, bytes.length, endpoint.host);
   try {
     await writer.commit({ size: bytes.length, expected: descriptor.digest, labels: withSource({}, source) });
   } catch (error) {

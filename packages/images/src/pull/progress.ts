@@ -1,14 +1,15 @@
-// How far a pull is, part by part.
+// How far a pull or a push is, part by part.
 import type { Descriptor } from "@berth/base";
 
-export type PartState = "waiting" | "fetching" | "fetched" | "unpacking" | "done";
+/** `there` and `mounted` are of pushes: the registry had it, or another repository of it. */
+export type PartState = "waiting" | "fetching" | "fetched" | "unpacking" | "pushing" | "there" | "mounted" | "done";
 
 /** A document or layer of the image. */
 export interface PartProgress {
   readonly digest: string;
   readonly kind: "index" | "manifest" | "config" | "layer";
   readonly state: PartState;
-  /** Bytes that are here, and that it has. */
+  /** Bytes that are here, or there in a push, and that it has. */
   readonly offset: number;
   readonly size: number;
   /** It was here before. */
@@ -16,15 +17,15 @@ export interface PartProgress {
 }
 
 export interface PullProgress {
-  readonly stage: "resolving" | "fetching" | "unpacking" | "done";
+  readonly stage: "resolving" | "fetching" | "unpacking" | "pushing" | "done";
   /** Host that has answered last; "" before any has. */
   readonly host: string;
-  /** Bytes of blobs that have come from registries. */
+  /** Bytes of blobs that have come from registries, or were sent there. */
   readonly received: number;
   readonly parts: readonly PartProgress[];
 }
 
-/** Kept by the pull, looked at by whoever waits for it. */
+/** Kept by the pull or push, looked at by those who wait for it. */
 export class Progress {
   #stage: PullProgress["stage"] = "resolving";
   #host = "";
@@ -53,7 +54,17 @@ export class Progress {
     this.#change(digest, { state: "fetching", offset });
   }
 
-  received(digest: string, bytes: number, host: string): void {
+  pushing(digest: string, offset: number): void {
+    this.#change(digest, { state: "pushing", offset });
+  }
+
+  /** It need not be sent. */
+  needless(digest: string, state: "there" | "mounted"): void {
+    this.#change(digest, { state, offset: this.#parts.get(digest)?.size ?? 0 });
+  }
+
+  /** Bytes of it that have come from the host, or have gone there. */
+  moved(digest: string, bytes: number, host: string): void {
     this.#host = host;
     this.#received += bytes;
     this.#change(digest, { offset: (this.#parts.get(digest)?.offset ?? 0) + bytes });

@@ -13,6 +13,7 @@ import { createLimit } from "./limit.ts";
 import type { Progress } from "./progress.ts";
 import { type Selected, selectManifests, type Wanted } from "./select.ts";
 import { sourceKey, withSource } from "./source-label.ts";
+import { type VerifierSettings, verifyImage } from "./verify-image.ts";
 
 export interface PullParts {
   readonly store: Store;
@@ -28,8 +29,11 @@ export interface PullWork {
   readonly wanted: Wanted;
   /** What is unpacked, and into which snapshotter; null for nothing. */
   readonly unpack: { readonly platform: Platform; readonly snapshotter: string } | null;
-  /** Blobs that are fetched at once. */
+  readonly verifier: VerifierSettings | null;
+  /** Blobs that are fetched at once, and parts of one. */
   readonly atOnce: number;
+  /** Bytes of a part; 0: each blob is one. */
+  readonly part: number;
   readonly progress: Progress;
   readonly signal: AbortSignal;
 }
@@ -39,8 +43,9 @@ export async function pullImage(parts: PullParts, scope: Scope, work: PullWork):
   const { store } = parts;
   const { reference, repository, progress, signal } = work;
   const { digest, tag, domain, path } = reference;
-  const fetch: BlobFetch = { store, scope, repository, source: { domain, path }, progress, signal };
+  const fetch: BlobFetch = { store, scope, repository, source: { domain, path }, ranges: work, progress, signal };
   const target = digest === "" ? await repository.resolve(tag || "latest", signal) : await known(fetch, digest);
+  if (work.verifier !== null) await verifyImage(work.verifier, work.name, target, signal);
   const selected = await selectManifests(fetch, target, work.wanted);
   progress.enter("fetching");
   await fetchAll(parts, fetch, target, selected, work);

@@ -1,14 +1,24 @@
 // Pulls under way: of one image that several clients ask for at once there is one.
 import { createHash } from "node:crypto";
-import { isNotFound, kindOf, type Log, messageOf, normalizeReference, parseReference } from "@berth/base";
+import {
+  type ErrorKind,
+  isNotFound,
+  kindOf,
+  type Log,
+  messageOf,
+  normalizeReference,
+  parseReference,
+} from "@berth/base";
 import type { ImageRecord, Scope, Store } from "@berth/store";
 import type { Platform } from "../platform.ts";
 import type { CredentialsFor } from "../registry/authorizer.ts";
-import { openRepository, type RepositoryOptions } from "../registry/repository.ts";
+import type { RepositoryOptions } from "../registry/connections.ts";
+import { openRepository } from "../registry/repository.ts";
 import type { Differ } from "../types.ts";
 import { Progress, type PullProgress } from "./progress.ts";
 import { pullImage } from "./pull-image.ts";
 import type { Wanted } from "./select.ts";
+import type { VerifierSettings } from "./verify-image.ts";
 
 export interface PullRequest {
   /** As a user writes it. */
@@ -31,8 +41,12 @@ export interface PullsOptions extends Omit<RepositoryOptions, "credentialsFor"> 
   readonly store: Store;
   readonly differ: Differ;
   readonly log: Log;
+  /** Programs that decide whether an image may be pulled; null for none. */
+  readonly verifier: VerifierSettings | null;
   /** Blobs of one image that are fetched at once. */
   readonly maxConcurrentDownloads: number;
+  /** Bytes of the parts in which larger blobs are fetched at once, and held meanwhile; 0: in one piece. */
+  readonly layerFetchPart: number;
 }
 
 interface Job {
@@ -44,8 +58,16 @@ interface Job {
 
 /** After a failure that may pass, what has come is kept for as long. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
-/** Failures after which a pull can go on where it was. */
-const resumable = new Set(["unavailable", "canceled", "aborted", "deadline-exceeded", "unauthenticated"]);
+/** Failures that another try would only repeat, or for which there is no room: nothing is kept for it. */
+const final = new Set<ErrorKind>([
+  "invalid-argument",
+  "not-found",
+  "failed-precondition",
+  "out-of-range",
+  "unimplemented",
+  "data-loss",
+  "resource-exhausted",
+]);
 
 export function createPulls(options: PullsOptions): { begin(scope: Scope, request: PullRequest): Pull } {
   const jobs = new Map<string, Job>();
@@ -65,7 +87,9 @@ export function createPulls(options: PullsOptions): { begin(scope: Scope, reques
           repository,
           wanted,
           unpack,
+          verifier: options.verifier,
           atOnce: options.maxConcurrentDownloads,
+          part: options.layerFetchPart,
           progress,
           signal: ended.signal,
         }),
@@ -132,8 +156,7 @@ async function withPullLease<T>(
     release(store, namespace, id);
     return result;
   } catch (error) {
-    const isResumable = resumable.has(kindOf(error)) || isAbort(error);
-    if (isResumable && resourcesOf(store, namespace, id)?.length !== 0) throw error;
+    if (!final.has(kindOf(error)) && resourcesOf(store, namespace, id)?.length !== 0) throw error;
     try {
       for (const { kind, digest } of progress.snapshot.parts)
         await store.content.abort(scope, `${kind}-${digest}`).catch(exceptNotFound);
@@ -145,8 +168,6 @@ async function withPullLease<T>(
     throw error;
   }
 }
-
-const isAbort = (error: unknown): boolean => error instanceof Error && error.name === "AbortError";
 
 /** One of an earlier try is made anew: what it holds is held for as long again. */
 function renew(store: Store, namespace: string, id: string): void {

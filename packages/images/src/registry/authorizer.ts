@@ -9,9 +9,12 @@ import type { Credentials, Endpoint } from "./types.ts";
 export type CredentialsFor = (host: string) => Promise<Credentials | null>;
 
 export interface Authorizer {
+  /** The last one that a token server has given; "" for none. */
+  readonly refreshToken: string;
   /**
    * Sends a request with what the endpoint takes for the scope, and once more with what it asks for by a 401. Throws
-   * unauthenticated where that cannot be had, or is refused; and what fetching a token throws.
+   * unauthenticated where that cannot be had, or is refused, permission-denied where it is not enough; and what fetching
+   * a token throws.
    */
   send(
     scope: string,
@@ -28,7 +31,13 @@ interface Bearer {
 /** A token that expires under way is refused once, another one's replacement once more. */
 const MOST_TRIES = 3;
 
-export function createAuthorizer(http: Http, endpoint: Endpoint, credentialsFor: CredentialsFor): Authorizer {
+/** `offline`: refresh tokens are asked for. */
+export function createAuthorizer(
+  http: Http,
+  endpoint: Endpoint,
+  credentialsFor: CredentialsFor,
+  { offline = false }: { readonly offline?: boolean } = {},
+): Authorizer {
   const { host } = endpoint;
   let looked: Promise<Credentials | null> | null = null;
   const credentials = (): Promise<Credentials | null> => {
@@ -37,6 +46,7 @@ export function createAuthorizer(http: Http, endpoint: Endpoint, credentialsFor:
   };
   /** By scope; one for all where the scheme is Basic. */
   const headers = new Map<string, { readonly value: string; readonly expiresAt: number }>();
+  let refreshToken = "";
   /** Layers are fetched at once, and need the same token. */
   const fetching = new Map<string, Promise<Token>>();
 
@@ -48,7 +58,7 @@ export function createAuthorizer(http: Http, endpoint: Endpoint, credentialsFor:
   async function fetchOnce(wish: Bearer & { readonly scope: string }, signal: AbortSignal): Promise<Token> {
     const under = fetching.get(wish.scope);
     if (under !== undefined) return await under;
-    const made = (async () => fetchToken(http, endpoint, wish, await credentials(), { signal }))();
+    const made = (async () => fetchToken(http, endpoint, wish, await credentials(), { signal, offline }))();
     fetching.set(wish.scope, made);
     try {
       return await made;
@@ -75,25 +85,37 @@ export function createAuthorizer(http: Http, endpoint: Endpoint, credentialsFor:
       const { realm = "", service = "", scope: wanted = "" } = bearer.parameters;
       // What the registry names beside what we want: the other repository of a mount.
       const all = [...new Set(`${scope} ${wanted}`.split(" "))].filter((one) => one !== "").join(" ");
-      const { value, expiresAt } = await fetchOnce({ realm, service, scope: all }, signal);
-      return keep(scope, `Bearer ${value}`, expiresAt);
+      const token = await fetchOnce({ realm, service, scope: all }, signal);
+      refreshToken = token.refreshToken || refreshToken;
+      return keep(scope, `Bearer ${token.value}`, token.expiresAt);
     }
     if (own?.kind !== "password" || !challenges.some(({ scheme }) => scheme === "basic")) throw notLoggedIn(host, own);
     return keep("", basic(own));
   }
 
   return {
+    get refreshToken() {
+      return refreshToken;
+    },
     async send(scope, signal, request) {
       let sent = header(scope);
       for (let tries = 1; ; tries++) {
         const response = await request(sent);
         if (response.status !== 401) return response;
         response.discard();
-        if (tries === MOST_TRIES) throw notLoggedIn(host, await credentials());
+        if (tries === MOST_TRIES) throw refused(host, response, scope, await credentials());
         sent = await meet(response, scope, sent, signal);
       }
     },
   };
+}
+
+/** A token that was given may be for less than was asked for (RFC 6750, section 3.1). */
+function refused(host: string, response: HttpResponse, scope: string, credentials: Credentials | null): BerthError {
+  const challenges = parseChallenges(response.headers("www-authenticate"));
+  const isTooLittle = challenges.some(({ parameters }) => parameters.error === "insufficient_scope");
+  if (credentials === null || !isTooLittle) return notLoggedIn(host, credentials);
+  return new BerthError("permission-denied", `${host} does not allow it with these credentials (${scope})`);
 }
 
 const notLoggedIn = (host: string, credentials: Credentials | null): BerthError =>

@@ -56,7 +56,7 @@ export async function askEach<E extends { readonly endpoint: Endpoint }, T>(
         if (error instanceof RefusedByRegistry) wait = Math.max(wait, error.retryAfterMs);
       }
     }
-    if (again.length === 0 || round === rounds || wait > longestWaitMs) throw summary(what, failures);
+    if (again.length === 0 || round === rounds || wait > longestWaitMs) throw summary(what, capability, failures);
     await delay(wait, undefined, { signal });
     left = again;
   }
@@ -73,7 +73,7 @@ const isPassing = (error: unknown): boolean =>
   (error instanceof RefusedByRegistry || error instanceof Unreachable) && error.isPassing;
 
 /** One sentence with what each endpoint has said. */
-function summary(what: string, failures: Failures): BerthError {
+function summary(what: string, capability: Capability, failures: Failures): BerthError {
   // Which half of a registry on this machine does not speak is nothing to be said.
   const spoken = new Set(
     [...failures].filter(([, error]) => !(error instanceof Unreachable)).map(([{ host }]) => host),
@@ -82,12 +82,20 @@ function summary(what: string, failures: Failures): BerthError {
   const said = all.map(([{ url }, error]) => `${url}: ${messageOf(error)}`).join("; ");
   const decisive = all.map(([, error]) => error).find((error) => kindOfFailure(error) !== "not-found");
   const kind = decisive === undefined ? "not-found" : kindOfFailure(decisive);
-  return new BerthError(kind, `${what}: ${said}${remedies[kind] ?? ""}`, { cause: decisive });
+  const remedy = remedies[capability === "push" ? "push" : "pull"][kind] ?? "";
+  return new BerthError(kind, `${what}: ${said}${remedy}`, { cause: decisive });
 }
 
 const kindOfFailure = (error: unknown) => (error instanceof BerthError ? error.kind : "unknown");
 
-const remedies: Readonly<Partial<Record<BerthError["kind"], string>>> = {
-  "not-found": ". Check its name and its tag",
-  "permission-denied": ". It is private, or it is not there: berth login may help",
+/** What may help, by what was wanted and what has come of it. */
+const remedies: Readonly<Record<"pull" | "push", Readonly<Partial<Record<BerthError["kind"], string>>>>> = {
+  pull: {
+    "not-found": ". Check its name and its tag",
+    "permission-denied": ". It is private, or it is not there: berth login may help",
+  },
+  push: {
+    "not-found": ". Some registries want a repository to be made before its first push",
+    "permission-denied": ". Its owner has to allow it: berth login may help",
+  },
 };

@@ -14,6 +14,8 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
   readonly body?: string | Uint8Array | Readable | null;
   readonly signal: AbortSignal;
+  /** Milliseconds until the answer begins, once all is sent. Default: the stall time-out. */
+  readonly answerTimeoutMs?: number;
 }
 
 export interface HttpResponse {
@@ -41,13 +43,15 @@ export type Connecting = Pick<Endpoint, "tls" | "dialTimeoutMs">;
 
 /** Connections that one operation shares. */
 export interface Http extends AsyncDisposable {
-  /** Follows redirects. Rejects with unavailable where there is no answer, and invalid-argument for bad TLS files. */
+  /** Follows redirects of requests without a body. Rejects with unavailable where there is no answer, and invalid-argument for bad TLS files. */
   request(connecting: Connecting, request: HttpRequest): Promise<HttpResponse>;
 }
 
 const MOST_REDIRECTS = 10;
 const LONGEST_DISCARDED = 64 << 10;
 const redirects = new Set([301, 302, 303, 307, 308]);
+/** Those that leave the method as it is (RFC 9110, 15.4.8 and 15.4.9). */
+const sameMethod = new Set([307, 308]);
 /** All that another server is told: what is wanted, and nothing that is for the one that was asked. */
 const passedOn = new Set(["accept", "range", "user-agent"]);
 
@@ -65,7 +69,7 @@ export function openHttp({ stallTimeoutMs, userAgent }: HttpSettings): Http {
 
   async function once(connecting: Connecting, request: HttpRequest, asked: string): Promise<HttpResponse> {
     const { request: send } = await loadUndici();
-    const { method, url, headers, body = null, signal } = request;
+    const { method, url, headers, body = null, signal, answerTimeoutMs = stallTimeoutMs } = request;
     const dispatcher = await dispatcherFor(connecting);
     let answer: Awaited<ReturnType<typeof send>>;
     try {
@@ -75,7 +79,7 @@ export function openHttp({ stallTimeoutMs, userAgent }: HttpSettings): Http {
         headers: { "user-agent": userAgent, ...(headers as Record<string, string | string[]>) },
         body,
         signal,
-        headersTimeout: stallTimeoutMs,
+        headersTimeout: answerTimeoutMs,
         bodyTimeout: stallTimeoutMs,
       });
     } catch (error) {
@@ -104,8 +108,7 @@ export function openHttp({ stallTimeoutMs, userAgent }: HttpSettings): Http {
       for (let count = 0; ; count++) {
         const response = await once(connecting, { ...request, method, url, headers }, request.url);
         const location = response.header("location");
-        if (!redirects.has(response.status) || location === "" || (method !== "GET" && method !== "HEAD"))
-          return response;
+        if (location === "" || !isFollowed({ ...request, method }, response.status)) return response;
         response.discard();
         if (count === MOST_REDIRECTS) throw unavailable(`it redirects more than ${MOST_REDIRECTS} times`);
         const next = redirected(url, location);
@@ -121,7 +124,10 @@ export function openHttp({ stallTimeoutMs, userAgent }: HttpSettings): Http {
   };
 }
 
-/** Loaded by who pulls: it is as large as the rest of berthd. A bundle has a CommonJS module's names below its default alone. */
+const isFollowed = ({ method, body = null }: HttpRequest, status: number): boolean =>
+  method === "GET" || method === "HEAD" ? redirects.has(status) : body === null && sameMethod.has(status);
+
+/** Loaded by the first pull or push: it is as large as the rest of berthd. A bundle has a CommonJS module's names below its default alone. */
 const loadUndici = async () => (await import("undici")).default;
 
 async function makeDispatcher(tls: TlsSettings, dialTimeoutMs: number): Promise<Dispatcher> {

@@ -3,24 +3,12 @@ import { createHash } from "node:crypto";
 import { type Descriptor, dataLoss, isDigest, unavailable } from "@berth/base";
 import { MAX_DOCUMENT } from "../bounded-json.ts";
 import { isIndex, isManifest, manifestTypes } from "../media-types.ts";
-import { type Authorizer, type CredentialsFor, createAuthorizer } from "./authorizer.ts";
 import { readBody } from "./body.ts";
-import { askEach, defaultFailOver, type FailOver } from "./fail-over.ts";
-import { type Http, type HttpResponse, openHttp } from "./http.ts";
+import { type Connected, openConnections, type RepositoryOptions, urlOf } from "./connections.ts";
+import { askEach, defaultFailOver } from "./fail-over.ts";
+import type { HttpResponse } from "./http.ts";
 import { Unreachable } from "./network-error.ts";
-import { refusal } from "./status.ts";
-import type { Endpoint, EndpointsOf } from "./types.ts";
-
-export interface RepositoryOptions {
-  readonly endpointsOf: EndpointsOf;
-  readonly credentialsFor: CredentialsFor;
-  readonly failOver?: FailOver;
-  /** Milliseconds in which nothing comes, after which the next endpoint is asked. */
-  readonly stallTimeoutMs?: number;
-  readonly userAgent: string;
-}
-
-const STALL_MS = 30_000;
+import type { Endpoint } from "./types.ts";
 
 /** A manifest or index as a registry has it. */
 export interface Document {
@@ -33,11 +21,15 @@ export interface Document {
 export interface Piece {
   readonly data: Uint8Array;
   readonly endpoint: Endpoint;
+  /** It answers for a range, and not with all of the blob. */
+  readonly isRange: boolean;
 }
 
 export interface BlobOptions {
   /** Bytes that are here already. */
   readonly offset: number;
+  /** Of the first byte that is not wanted; the blob's own where it is left out. */
+  readonly end?: number;
   /** Endpoints that have sent wrong bytes. */
   readonly distrusted: ReadonlySet<Endpoint>;
   readonly signal: AbortSignal;
@@ -49,71 +41,30 @@ export interface Repository extends AsyncDisposable {
   /** The manifest or index of a digest, which it has. */
   document(digest: string, signal: AbortSignal): Promise<Document>;
   /**
-   * The bytes of a blob from the offset to its end, as many as its descriptor says: where one endpoint stops in the middle,
+   * The bytes of a blob from the offset to the end, as many as its descriptor says: where one endpoint stops in the middle,
    * the next goes on. They may be others than those of its digest. data-loss where nobody is left who can be trusted.
    */
   blob(wanted: Descriptor, options: BlobOptions): AsyncGenerator<Piece, void>;
 }
 
-interface Connected {
-  readonly endpoint: Endpoint;
-  readonly authorizer: Authorizer;
-}
-
 /** `registry` and `path` as in a reference: `docker.io` and `library/busybox`. */
 export function openRepository(registry: string, path: string, options: RepositoryOptions): Repository {
-  const { endpointsOf, credentialsFor, userAgent, failOver = defaultFailOver, stallTimeoutMs = STALL_MS } = options;
-  let connected: Promise<{ http: Http; all: readonly Connected[] }> | null = null;
-  const connect = () => {
-    connected ??= (async () => {
-      const endpoints = await endpointsOf(registry);
-      const http = openHttp({ stallTimeoutMs, userAgent });
-      return {
-        http,
-        all: endpoints.map((endpoint) => ({ endpoint, authorizer: createAuthorizer(http, endpoint, credentialsFor) })),
-      };
-    })();
-    return connected;
-  };
-  /** Endpoints that could not be spoken to at all: the others are asked before. */
-  const silent = new Set<Connected>();
-  const order = async (): Promise<Connected[]> => {
-    const { all } = await connect();
-    return [...all.filter((one) => !silent.has(one)), ...silent];
-  };
-  async function heard<T>(one: Connected, answer: Promise<T>): Promise<T> {
-    try {
-      return await answer;
-    } catch (error) {
-      if (error instanceof Unreachable) silent.add(one);
-      throw error;
-    }
-  }
+  const { failOver = defaultFailOver } = options;
+  const connections = openConnections(registry, options);
+  const { order, heard } = connections;
   const scope = `repository:${path}:pull`;
   const nameOf = (reference: string) => `${registry}/${path}${reference.includes(":") ? "@" : ":"}${reference}`;
 
   /** An answer of status 200, or of those that are named. */
-  async function ask(
-    { endpoint, authorizer }: Connected,
+  const ask = (
+    one: Connected,
     method: "GET" | "HEAD",
     what: string,
     headers: Readonly<Record<string, string | readonly string[]>>,
     signal: AbortSignal,
     good: readonly number[] = [200],
-  ): Promise<HttpResponse> {
-    const { http } = await connect();
-    const url = `${endpoint.url}/${path}/${what}${endpoint.namespace === "" ? "" : `?ns=${encodeURIComponent(endpoint.namespace)}`}`;
-    const response = await authorizer.send(scope, signal, (authorization) =>
-      http.request(endpoint, {
-        method,
-        url,
-        headers: { ...endpoint.headers, ...headers, ...(authorization === "" ? {} : { authorization }) },
-        signal,
-      }),
-    );
-    if (!good.includes(response.status)) throw await refusal(response, Date.now());
-    return response;
-  }
+  ): Promise<HttpResponse> =>
+    connections.ask(one, { scope, method, url: urlOf(one.endpoint, path, what), headers, signal, good });
 
   async function documentFrom(one: Connected, reference: string, signal: AbortSignal): Promise<Document> {
     const response = await ask(one, "GET", `manifests/${reference}`, { accept: manifestTypes }, signal);
@@ -136,12 +87,19 @@ export function openRepository(registry: string, path: string, options: Reposito
     return (await documentFrom(one, tag, signal)).descriptor;
   }
 
-  async function rangeFrom(one: Connected, { digest, size }: Descriptor, offset: number, signal: AbortSignal) {
-    const headers = { accept: "*/*", ...(offset === 0 ? {} : { range: `bytes=${offset}-${size - 1}` }) };
-    const response = await ask(one, "GET", `blobs/${digest}`, headers, signal, offset === 0 ? [200] : [200, 206]);
+  interface Range {
+    readonly offset: number;
+    readonly end: number;
+  }
+
+  async function rangeFrom(one: Connected, { digest, size }: Descriptor, { offset, end }: Range, signal: AbortSignal) {
+    const isAll = offset === 0 && end === size;
+    const headers = { accept: "*/*", ...(isAll ? {} : { range: `bytes=${offset}-${end - 1}` }) };
+    const response = await ask(one, "GET", `blobs/${digest}`, headers, signal, isAll ? [200] : [200, 206]);
     // Who does not know ranges sends it from the start.
-    const from = response.status === 206 ? Number(/^bytes (\d+)-/.exec(response.header("content-range"))?.[1]) : 0;
-    if (from <= offset) return { one, response, skip: offset - from };
+    const isRange = response.status === 206;
+    const from = isRange ? Number(/^bytes (\d+)-/.exec(response.header("content-range"))?.[1]) : 0;
+    if (from <= offset) return { one, response, isRange, skip: offset - from };
     response.body.destroy();
     throw unavailable(`it is asked for bytes from ${offset} and answers ${response.header("content-range")}`);
   }
@@ -158,7 +116,7 @@ export function openRepository(registry: string, path: string, options: Reposito
       const wish = { what, registry, capability: "pull", signal } as const;
       return await askEach(failOver, all, wish, (one) => heard(one, documentFrom(one, digest, signal)));
     },
-    async *blob(wanted, { offset, distrusted, signal }) {
+    async *blob(wanted, { offset, end = wanted.size, distrusted, signal }) {
       let all = (await order()).filter(({ endpoint }) => !distrusted.has(endpoint));
       const what = `blob ${wanted.digest} of ${registry}/${path} cannot be pulled`;
       if (all.length === 0)
@@ -166,15 +124,17 @@ export function openRepository(registry: string, path: string, options: Reposito
       const wish = { what, registry, capability: "pull", signal } as const;
       let at = offset;
       let failures = 0;
-      while (at < wanted.size) {
+      while (at < end) {
         const begun = at;
-        const from = await askEach(failOver, all, wish, (one) => heard(one, rangeFrom(one, wanted, at, signal)));
+        const range = { offset: at, end };
+        const from = await askEach(failOver, all, wish, (one) => heard(one, rangeFrom(one, wanted, range, signal)));
+        const { isRange } = from;
         const { endpoint } = from.one;
         let failure: unknown = null;
         try {
-          for await (const data of bodyFrom(from.response, from.skip, wanted.size - at)) {
+          for await (const data of bodyFrom(from.response, from.skip, end - at)) {
             at += data.length;
-            yield { data, endpoint };
+            yield { data, endpoint, isRange };
           }
         } catch (error) {
           signal.throwIfAborted();
@@ -182,7 +142,7 @@ export function openRepository(registry: string, path: string, options: Reposito
         } finally {
           from.response.body.destroy();
         }
-        if (at === wanted.size) return;
+        if (at === end) return;
         // Whoever has stopped is asked last.
         all = [...all.filter((one) => one !== from.one), from.one];
         failures = at > begun ? 1 : failures + 1;
@@ -190,10 +150,7 @@ export function openRepository(registry: string, path: string, options: Reposito
           throw new Unreachable(`${what}: ${endpoint.url}: it stops after ${at} of ${wanted.size} bytes: `, failure);
       }
     },
-    async [Symbol.asyncDispose]() {
-      const open = await connected?.catch(() => null);
-      await open?.http[Symbol.asyncDispose]();
-    },
+    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
 }
 

@@ -83,6 +83,15 @@ export const sections = {
     configPath: text("config_path", ""),
     /** Blobs of one image. */
     maxConcurrentDownloads: integer("max_concurrent_downloads", 3, 0, 1_000),
+    /** Bytes of the parts in which a larger layer is fetched at once; 0: in one piece. */
+    layerFetchPart: integer("concurrent_layer_fetch_buffer", 0, 0, 1 << 30),
+    maxConcurrentUploads: integer("max_concurrent_uploaded_layers", 3, 0, 1_000),
+  }),
+  /** Its programs are run in alphabetical order; -1 runs all of them. */
+  verifier: table(plugin("io.containerd.image-verifier.v1.bindir"), {
+    binDir: text("bin_dir", "/opt/containerd/image-verifier/bin"),
+    maxVerifiers: integer("max_verifiers", 10, -1, 1_000),
+    timeoutMs: duration("per_verifier_timeout", "10s"),
   }),
   criImages: sparseTable(plugin("io.containerd.cri.v1.images"), {
     /** config_path, mirrors, configs and headers: packages/images/src/registry/hosts. */

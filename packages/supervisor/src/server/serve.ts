@@ -15,7 +15,7 @@ import {
 } from "@berth/engine";
 import { type Helper, startHelper } from "@berth/helper";
 import {
-  createEndpoints,
+  createExplain,
   openDiffer,
   openImages,
   type RegistryOptions,
@@ -222,11 +222,14 @@ async function startDaemon({ config, program, helper, registries, log }: Parts) 
   };
 }
 
-const registriesOf = ({ transfer }: Config, settings: RegistrySettings): RegistryOptions => ({
-  endpointsOf: createEndpoints(settings),
+const registriesOf = ({ transfer, verifier }: Config, settings: RegistrySettings): RegistryOptions => ({
+  explain: createExplain(settings),
   userAgent: `berth/${version}`,
   // As with containerd, 0 is no limit.
   maxConcurrentDownloads: transfer.maxConcurrentDownloads || Number.POSITIVE_INFINITY,
+  layerFetchPart: transfer.layerFetchPart,
+  verifier,
+  maxConcurrentUploads: transfer.maxConcurrentUploads || Number.POSITIVE_INFINITY,
 });
 
 /** Null where it was not installed with us. */

@@ -24,9 +24,11 @@ import type { ExitRecord } from "@berth/store";
 import { timestampOf } from "./convert-common.ts";
 import { containerDetails, containerSummary, shortened, sizeOfSummary } from "./convert-engine.ts";
 import { imageToProto } from "./convert-image.ts";
+import { imageDetails } from "./image-details.ts";
 import { importImage } from "./import-image.ts";
 import { inBlocks, sizeWithLabels } from "./in-blocks.ts";
-import { pullImage } from "./pull-image.ts";
+import { checkCredentials, explainRegistry } from "./registries.ts";
+import { pullImage, pushImage } from "./transfer-image.ts";
 
 const streams = {
   stdout: LogStream.LOG_STREAM_STDOUT,
@@ -73,11 +75,15 @@ export function engineService(deps: EngineDeps): ServiceImpl<typeof Engine> {
         yield { stream: streams[stream], data, position };
     },
     pullImage: (requests, call) => pullImage(deps, requests, call),
+    pushImage: (requests, call) => pushImage(deps, requests, call),
+    explainRegistry: (req, call) => explainRegistry(deps.images, req, call),
+    checkCredentials: (req, call) => checkCredentials(deps.images, req, call),
     importImage: (requests, call) => importImage(deps, requests, call),
     async *checkImages(req, call) {
       for await (const told of checkImages(deps, req, call))
         yield "result" in told ? { result: checkToProto(told.result) } : told;
     },
+    ...imageDetails(deps),
   };
 }
 

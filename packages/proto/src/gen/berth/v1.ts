@@ -419,6 +419,95 @@ export const PullImageResponse = /* @__PURE__ */ message<PullImageResponse>("ber
   "image", 3, 8, PulledImage,
 ]);
 
+export interface PushImageRequest {
+  image: string;
+  reference: string;
+  platforms: string[];
+  credentials: RegistryCredentials | null;
+}
+export const PushImageRequest = /* @__PURE__ */ message<PushImageRequest>("berth.v1.PushImageRequest", [
+  "image", 1, 6, null,
+  "reference", 2, 6, null,
+  "platforms", 3, 22, null,
+  "credentials", 4, 8, RegistryCredentials,
+]);
+
+export interface PushImageResponse {
+  progress: PullProgress | null;
+  credentialsWanted: string;
+  image: PulledImage | null;
+}
+export const PushImageResponse = /* @__PURE__ */ message<PushImageResponse>("berth.v1.PushImageResponse", [
+  "progress", 1, 8, PullProgress,
+  "credentialsWanted", 2, 6, null,
+  "image", 3, 8, PulledImage,
+]);
+
+export interface ExplainRegistryRequest {
+  reference: string;
+  check: boolean;
+  credentials: RegistryCredentials[];
+}
+export const ExplainRegistryRequest = /* @__PURE__ */ message<ExplainRegistryRequest>("berth.v1.ExplainRegistryRequest", [
+  "reference", 1, 6, null,
+  "check", 2, 0, null,
+  "credentials", 3, 24, RegistryCredentials,
+]);
+
+export interface RegistryEndpoint {
+  url: string;
+  capabilities: string[];
+  namespace: string;
+  skipVerify: boolean;
+  ca: string[];
+  client: string[];
+  headers: string[];
+  hasCredentials: boolean;
+  sourceFile: string;
+  sourceLine: number;
+  failure: string;
+  digest: string;
+}
+export const RegistryEndpoint = /* @__PURE__ */ message<RegistryEndpoint>("berth.v1.RegistryEndpoint", [
+  "url", 1, 6, null,
+  "capabilities", 2, 22, null,
+  "namespace", 3, 6, null,
+  "skipVerify", 4, 0, null,
+  "ca", 5, 22, null,
+  "client", 6, 22, null,
+  "headers", 7, 22, null,
+  "hasCredentials", 8, 0, null,
+  "sourceFile", 9, 6, null,
+  "sourceLine", 10, 1, null,
+  "failure", 11, 6, null,
+  "digest", 12, 6, null,
+]);
+
+export interface ExplainRegistryResponse {
+  reference: string;
+  endpoints: RegistryEndpoint[];
+  warnings: string[];
+}
+export const ExplainRegistryResponse = /* @__PURE__ */ message<ExplainRegistryResponse>("berth.v1.ExplainRegistryResponse", [
+  "reference", 1, 6, null,
+  "endpoints", 2, 24, RegistryEndpoint,
+  "warnings", 3, 22, null,
+]);
+
+export interface CheckCredentialsRequest {
+  credentials: RegistryCredentials | null;
+}
+export const CheckCredentialsRequest = /* @__PURE__ */ message<CheckCredentialsRequest>("berth.v1.CheckCredentialsRequest", [
+  "credentials", 1, 8, RegistryCredentials,
+]);
+
+export interface CheckCredentialsResponse {
+  credentials: RegistryCredentials | null;
+}
+export const CheckCredentialsResponse = /* @__PURE__ */ message<CheckCredentialsResponse>("berth.v1.CheckCredentialsResponse", [
+  "credentials", 1, 8, RegistryCredentials,
+]);
+
 export interface ImportImageRequest {
   name: string;
   snapshotter: string;
@@ -503,6 +592,179 @@ export const CheckImagesResponse = /* @__PURE__ */ message<CheckImagesResponse>(
   "result", 2, 8, ImageCheck,
 ]);
 
+export interface TagImageRequest {
+  source: string;
+  targets: string[];
+}
+export const TagImageRequest = /* @__PURE__ */ message<TagImageRequest>("berth.v1.TagImageRequest", [
+  "source", 1, 6, null,
+  "targets", 2, 22, null,
+]);
+
+export interface TaggedImage {
+  name: string;
+  previous: string;
+}
+export const TaggedImage = /* @__PURE__ */ message<TaggedImage>("berth.v1.TaggedImage", [
+  "name", 1, 6, null,
+  "previous", 2, 6, null,
+]);
+
+export interface TagImageResponse {
+  images: TaggedImage[];
+}
+export const TagImageResponse = /* @__PURE__ */ message<TagImageResponse>("berth.v1.TagImageResponse", [
+  "images", 1, 24, TaggedImage,
+]);
+
+export interface ImageHistoryRequest {
+  name: string;
+  platform: string;
+}
+export const ImageHistoryRequest = /* @__PURE__ */ message<ImageHistoryRequest>("berth.v1.ImageHistoryRequest", [
+  "name", 1, 6, null,
+  "platform", 2, 6, null,
+]);
+
+export interface HistoryStep {
+  created: string;
+  createdBy: string;
+  comment: string;
+  digest: string;
+  size: number;
+}
+export const HistoryStep = /* @__PURE__ */ message<HistoryStep>("berth.v1.HistoryStep", [
+  "created", 1, 6, null,
+  "createdBy", 2, 6, null,
+  "comment", 3, 6, null,
+  "digest", 4, 6, null,
+  "size", 5, 2, null,
+]);
+
+export interface ImageHistoryResponse {
+  steps: HistoryStep[];
+}
+export const ImageHistoryResponse = /* @__PURE__ */ message<ImageHistoryResponse>("berth.v1.ImageHistoryResponse", [
+  "steps", 1, 24, HistoryStep,
+]);
+
+export interface ImageTreeRequest {
+  names: string[];
+}
+export const ImageTreeRequest = /* @__PURE__ */ message<ImageTreeRequest>("berth.v1.ImageTreeRequest", [
+  "names", 1, 22, null,
+]);
+
+export interface TreeNode {
+  depth: number;
+  kind: string;
+  digest: string;
+  mediaType: string;
+  size: number;
+  state: string;
+  platform: string;
+  unpacked: string[];
+  repeatedAbove: boolean;
+}
+export const TreeNode = /* @__PURE__ */ message<TreeNode>("berth.v1.TreeNode", [
+  "depth", 1, 3, null,
+  "kind", 2, 6, null,
+  "digest", 3, 6, null,
+  "mediaType", 4, 6, null,
+  "size", 5, 2, null,
+  "state", 6, 6, null,
+  "platform", 7, 6, null,
+  "unpacked", 8, 22, null,
+  "repeatedAbove", 9, 0, null,
+]);
+
+export interface ImageTreeResponse {
+  name: string;
+  nodes: TreeNode[];
+  cut: boolean;
+}
+export const ImageTreeResponse = /* @__PURE__ */ message<ImageTreeResponse>("berth.v1.ImageTreeResponse", [
+  "name", 1, 6, null,
+  "nodes", 2, 24, TreeNode,
+  "cut", 3, 0, null,
+]);
+
+export interface ImageUsageRequest {
+  names: string[];
+}
+export const ImageUsageRequest = /* @__PURE__ */ message<ImageUsageRequest>("berth.v1.ImageUsageRequest", [
+  "names", 1, 22, null,
+]);
+
+export interface ImageSize {
+  name: string;
+  blobs: number;
+  snapshots: number;
+  shared: number;
+  own: number;
+}
+export const ImageSize = /* @__PURE__ */ message<ImageSize>("berth.v1.ImageSize", [
+  "name", 1, 6, null,
+  "blobs", 2, 2, null,
+  "snapshots", 3, 2, null,
+  "shared", 4, 2, null,
+  "own", 5, 2, null,
+]);
+
+export interface ImageUsageResponse {
+  images: ImageSize[];
+  total: ImageSize | null;
+}
+export const ImageUsageResponse = /* @__PURE__ */ message<ImageUsageResponse>("berth.v1.ImageUsageResponse", [
+  "images", 1, 24, ImageSize,
+  "total", 2, 8, ImageSize,
+]);
+
+export interface PruneImagesRequest {
+  all: boolean;
+}
+export const PruneImagesRequest = /* @__PURE__ */ message<PruneImagesRequest>("berth.v1.PruneImagesRequest", [
+  "all", 1, 0, null,
+]);
+
+export interface PrunedRoom {
+  freed: number;
+}
+export const PrunedRoom = /* @__PURE__ */ message<PrunedRoom>("berth.v1.PrunedRoom", [
+  "freed", 1, 2, null,
+]);
+
+export interface PruneImagesResponse {
+  removed: string[];
+  room: PrunedRoom | null;
+}
+export const PruneImagesResponse = /* @__PURE__ */ message<PruneImagesResponse>("berth.v1.PruneImagesResponse", [
+  "removed", 1, 22, null,
+  "room", 2, 8, PrunedRoom,
+]);
+
+export interface ExportImagesRequest {
+  names: string[];
+  platforms: string[];
+  allPlatforms: boolean;
+}
+export const ExportImagesRequest = /* @__PURE__ */ message<ExportImagesRequest>("berth.v1.ExportImagesRequest", [
+  "names", 1, 22, null,
+  "platforms", 2, 22, null,
+  "allPlatforms", 3, 0, null,
+]);
+
+export interface ExportImagesResponse {
+  data: Uint8Array;
+  total: number;
+  leftOut: string[];
+}
+export const ExportImagesResponse = /* @__PURE__ */ message<ExportImagesResponse>("berth.v1.ExportImagesResponse", [
+  "data", 1, 7, null,
+  "total", 2, 2, null,
+  "leftOut", 3, 22, null,
+]);
+
 export const Engine = /* @__PURE__ */ service("berth.v1.Engine", {
   createContainer: /* @__PURE__ */ unary("CreateContainer", CreateContainerRequest, CreateContainerResponse),
   createTask: /* @__PURE__ */ unary("CreateTask", CreateTaskRequest, CreateTaskResponse),
@@ -516,6 +778,15 @@ export const Engine = /* @__PURE__ */ service("berth.v1.Engine", {
   inspectContainer: /* @__PURE__ */ unary("InspectContainer", InspectContainerRequest, InspectContainerResponse),
   readLogs: /* @__PURE__ */ serverStreaming("ReadLogs", ReadLogsRequest, ReadLogsResponse),
   pullImage: /* @__PURE__ */ bidiStreaming("PullImage", PullImageRequest, PullImageResponse),
+  pushImage: /* @__PURE__ */ bidiStreaming("PushImage", PushImageRequest, PushImageResponse),
+  explainRegistry: /* @__PURE__ */ unary("ExplainRegistry", ExplainRegistryRequest, ExplainRegistryResponse),
+  checkCredentials: /* @__PURE__ */ unary("CheckCredentials", CheckCredentialsRequest, CheckCredentialsResponse),
   importImage: /* @__PURE__ */ clientStreaming("ImportImage", ImportImageRequest, ImportImageResponse),
   checkImages: /* @__PURE__ */ serverStreaming("CheckImages", CheckImagesRequest, CheckImagesResponse),
+  tagImage: /* @__PURE__ */ unary("TagImage", TagImageRequest, TagImageResponse),
+  imageHistory: /* @__PURE__ */ serverStreaming("ImageHistory", ImageHistoryRequest, ImageHistoryResponse),
+  imageTree: /* @__PURE__ */ serverStreaming("ImageTree", ImageTreeRequest, ImageTreeResponse),
+  imageUsage: /* @__PURE__ */ serverStreaming("ImageUsage", ImageUsageRequest, ImageUsageResponse),
+  pruneImages: /* @__PURE__ */ serverStreaming("PruneImages", PruneImagesRequest, PruneImagesResponse),
+  exportImages: /* @__PURE__ */ serverStreaming("ExportImages", ExportImagesRequest, ExportImagesResponse),
 });

@@ -3,8 +3,8 @@ import { StatusLine } from "./status-line.ts";
 
 const intervalMs = 100;
 
-/** One line on a terminal that says how far an import is. */
-export class ImportProgress {
+/** One line on a terminal that says how much of an archive has been read or written. */
+export class TransferProgress {
   readonly #name: string;
   readonly #size: number | null;
   readonly #line: StatusLine;
@@ -13,8 +13,8 @@ export class ImportProgress {
   #shownAt = 0;
 
   /** `size` in bytes; null where nobody knows. */
-  constructor(file: string, size: number | null, print: (text: string) => void, now: () => number) {
-    this.#name = file === "-" ? "stdin" : file.slice(file.lastIndexOf("/") + 1);
+  constructor(name: string, size: number | null, print: (text: string) => void, now: () => number) {
+    this.#name = name;
     this.#size = size;
     this.#line = new StatusLine(print);
     this.#now = now;
