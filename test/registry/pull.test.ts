@@ -365,7 +365,6 @@ bin_dir = ${JSON.stringify(verifiers)}
       `a/${"b".repeat(300)}`,
     ])
       await refused(/^berth: image reference .* is invalid: /, "pull", reference);
-    await refused(/https:\/\/nobody\.invalid\/v2: there is no such host$/, "pull", "nobody.invalid/image");
     await refused(/the connection was refused: nothing listens there/, "pull", "127.0.0.1:1/image");
     for (const platform of ["linux/", "a/b/c/d"])
       await refused(/^berth: platform .* is none: write it as OS\/ARCH/, "pull", "--platform", platform, name);

@@ -135,6 +135,14 @@ describe("endpoints", () => {
     assert.equal(kindOf(outcome), "unavailable");
     assert.match(String(outcome), /https:\/\/a\/v2: the connection was refused.*; https:\/\/b\/v2: it answers 403/);
   });
+  it("that have no address are named with what to look at", async () => {
+    const lost = (code: string) => new Unreachable("", Object.assign(new Error("getaddrinfo"), { code }));
+    const { outcome } = await ask({ a: [lost("ENOTFOUND")], b: Array(9).fill(lost("EAI_AGAIN")) });
+    assert.match(
+      String(outcome),
+      /https:\/\/a\/v2: there is no such host; https:\/\/b\/v2: its name could not be looked up: is there a network/,
+    );
+  });
   it("are asked a few times at most", async () => {
     const { asked, outcome } = await ask({ a: Array(9).fill(refused(500)), b: Array(9).fill(refused(404)) });
     assert.equal(asked, `ab${"a".repeat(settings.rounds - 1)}`);
