@@ -6,7 +6,7 @@ import { BerthError, type Credentials, kindOf, unavailable } from "@berth/base";
 import fc from "fast-check";
 import { parsePlatform } from "../src/platform.ts";
 import { createLimit } from "../src/pull/limit.ts";
-import { createAuthorizer } from "../src/registry/authorizer.ts";
+import { createAuthorizer, mergedScopes } from "../src/registry/authorizer.ts";
 import { parseChallenges } from "../src/registry/challenge.ts";
 import { askEach, defaultFailOver } from "../src/registry/fail-over.ts";
 import type { Http, HttpRequest, HttpResponse } from "../src/registry/http.ts";
@@ -215,6 +215,14 @@ describe("who we are to an endpoint", () => {
     },
   });
 
+  it("asks for each resource once, with its actions in one order", () => {
+    for (const [scopes, merged] of [
+      ["", ""],
+      ["repository:a/b:pull repository:a/b:push,pull", "repository:a/b:pull,push"],
+      ["repository:a:pull,push  repository:b:5000/c:pull", "repository:a:pull,push repository:b:5000/c:pull"],
+    ] as const)
+      assert.equal(mergedScopes(scopes), merged);
+  });
   it("is nobody where nobody asks", async () => {
     const { http } = tokenServer([]);
     const authorizer = createAuthorizer(http, endpoint("a"), () => assert.fail("nobody asks"));

@@ -84,7 +84,7 @@ export function createAuthorizer(
     if (bearer !== undefined) {
       const { realm = "", service = "", scope: wanted = "" } = bearer.parameters;
       // What the registry names beside what we want: the other repository of a mount.
-      const all = [...new Set(`${scope} ${wanted}`.split(" "))].filter((one) => one !== "").join(" ");
+      const all = mergedScopes(`${scope} ${wanted}`);
       const token = await fetchOnce({ realm, service, scope: all }, signal);
       refreshToken = token.refreshToken || refreshToken;
       return keep(scope, `Bearer ${token.value}`, token.expiresAt);
@@ -116,6 +116,19 @@ function refused(host: string, response: HttpResponse, scope: string, credential
   const isTooLittle = challenges.some(({ parameters }) => parameters.error === "insufficient_scope");
   if (credentials === null || !isTooLittle) return notLoggedIn(host, credentials);
   return new BerthError("permission-denied", `${host} does not allow it with these credentials (${scope})`);
+}
+
+/** Each resource once, with all that is to be done with it: registries name actions in any order. */
+export function mergedScopes(scopes: string): string {
+  const actions = new Map<string, Set<string>>();
+  for (const scope of scopes.split(" ").filter((one) => one !== "")) {
+    const colon = scope.lastIndexOf(":");
+    const resource = scope.slice(0, colon);
+    const known = actions.get(resource) ?? new Set();
+    for (const action of scope.slice(colon + 1).split(",")) known.add(action);
+    actions.set(resource, known);
+  }
+  return [...actions].map(([resource, all]) => `${resource}:${[...all].sort().join(",")}`).join(" ");
 }
 
 const notLoggedIn = (host: string, credentials: Credentials | null): BerthError =>
