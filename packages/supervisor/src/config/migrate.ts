@@ -41,7 +41,9 @@ export function withMovedRegistry(toml: Toml, version: number): Toml {
   const { [CRI]: cri, [CRI_IMAGES]: images } = plugins;
   if (!isTable(cri) || cri.registry === undefined || images !== undefined) return toml;
   const { registry, ...rest } = cri;
-  return { ...toml, plugins: { ...plugins, [CRI]: rest, [CRI_IMAGES]: { registry } } };
+  const { [CRI]: _, ...others } = plugins;
+  const left = Object.keys(rest).length === 0 ? {} : { [CRI]: rest };
+  return { ...toml, plugins: { ...others, ...left, [CRI_IMAGES]: { registry } } };
 }
 
 const isTable = (value: unknown): value is Toml => typeof value === "object" && value !== null && !Array.isArray(value);
