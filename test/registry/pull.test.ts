@@ -246,7 +246,6 @@ bin_dir = ${JSON.stringify(verifiers)}
         child.kill("SIGKILL");
         await ended;
       }
-      stopped.open();
       mirror.setRules([]);
       const before = mirror.requests.length;
       await must("pull", name);
@@ -257,6 +256,8 @@ bin_dir = ${JSON.stringify(verifiers)}
       );
       const { ingests, leases } = await storeOf(berthd);
       assert.deepEqual([ingests, leases], [[], []]);
+      // Not before: the first pull would go on for as long as berthd does not know that its client has gone.
+      stopped.open();
     });
 
   it("shows credentials of the user's docker config, and says where it has none", async () => {

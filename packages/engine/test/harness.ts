@@ -133,6 +133,7 @@ function oneImage(store: Store): Images {
     async importArchive() {
       return [];
     },
+    nameAs: noRegistry,
     async check() {
       return null;
     },

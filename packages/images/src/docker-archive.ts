@@ -12,6 +12,8 @@ import { DOCKER_CONFIG, DOCKER_LAYER, DOCKER_MANIFEST } from "./media-types.ts";
 export interface NamedTarget {
   readonly target: Descriptor;
   readonly names: readonly string[];
+  /** A tag that it has in place of a name; "" for none. */
+  readonly tag: string;
 }
 
 /** What an entry names. */
@@ -60,7 +62,7 @@ export async function dockerTargets(
       layers: described,
     });
     const names = own.map((tag) => normalizeReference(tag));
-    targets.push({ target: { mediaType: DOCKER_MANIFEST, ...blob, annotations: {} }, names });
+    targets.push({ target: { mediaType: DOCKER_MANIFEST, ...blob, annotations: {} }, names, tag: "" });
   }
   return targets;
 }

@@ -31,14 +31,14 @@ export interface ImageArchive {
 }
 
 /** What an archive is to have beside what every one has. */
-export interface ArchiveContents {
+export interface ExportOptions {
   /** manifest.json, for docker. */
   readonly dockerManifest: boolean;
   /** Layers whose media types say that they may not be distributed. */
   readonly nonDistributable: boolean;
 }
 
-const everything: ArchiveContents = { dockerManifest: true, nonDistributable: true };
+const everything: ExportOptions = { dockerManifest: true, nonDistributable: true };
 
 /** A manifest and the names of the images that it stands for. */
 interface DockerImage extends ManifestBlob {
@@ -61,7 +61,7 @@ export async function exportArchive(
   scope: Scope,
   names: readonly string[],
   choice: PlatformChoice,
-  contents: ArchiveContents = everything,
+  wanted: ExportOptions = everything,
 ): Promise<ImageArchive> {
   const images = [...new Set(names)].sort().map((name) => store.images.get(scope, name));
   const blobs = new Set<string>();
@@ -69,7 +69,7 @@ export async function exportArchive(
   const docker = new Map<string, DockerImage>();
   const plans = new Map<string, Awaited<ReturnType<typeof planExport>>>();
   for (const image of images) {
-    const plan = plans.get(image.target.digest) ?? (await planExport(store, scope, image, choice, contents));
+    const plan = plans.get(image.target.digest) ?? (await planExport(store, scope, image, choice, wanted));
     plans.set(image.target.digest, plan);
     for (const digest of plan.blobs) blobs.add(digest);
     for (const platform of plan.leftOut) leftOut.add(platform);
@@ -83,7 +83,7 @@ export async function exportArchive(
     directory("blobs/sha256/"),
     ...[...blobs].sort().map((digest) => blob(store, scope, digest)),
     document("index.json", indexOf(images)),
-    ...(docker.size === 0 || !contents.dockerManifest
+    ...(docker.size === 0 || !wanted.dockerManifest
       ? []
       : [document("manifest.json", [...docker.values()].map(dockerEntry))]),
     document("oci-layout", { imageLayoutVersion: "1.0.0" }, 0o444),

@@ -7,13 +7,15 @@ import { imageHistory } from "./history.ts";
 import { holdingsOf } from "./image-size.ts";
 import { importArchive } from "./import-archive.ts";
 import { withLease } from "./lease.ts";
+import { nameAs } from "./naming.ts";
 import { hostPlatform, normalized, type Platform, runnable } from "./platform.ts";
-import { createPulls, type PullsOptions } from "./pull/pulls.ts";
+import { createPulls, type PullRequest, type PullsOptions } from "./pull/pulls.ts";
 import { beginPush, type PushesOptions } from "./push/begin-push.ts";
 import { explainReference, type RegistryDeps } from "./registry/explain.ts";
+import type { RegistryWishes } from "./registry/hosts/settings.ts";
 import { checkCredentials } from "./registry/login.ts";
 import { resolveTarget } from "./resolve.ts";
-import type { Differ, Images } from "./types.ts";
+import type { Differ, ImagePull, Images } from "./types.ts";
 import { unpackImage } from "./unpack-image.ts";
 import { walkTarget } from "./walk-target.ts";
 
@@ -36,8 +38,9 @@ export interface RegistryOptions
 export function openImages({ store, differ, log, registries, platform = hostPlatform() }: ImagesOptions): Images {
   const parts = { store, differ, log, platform: normalized(platform) };
   const registry = registries ?? noRegistries;
-  const endpointsOf = async (name: string) => (await registry.explain(name)).endpoints;
-  const pulls = createPulls({ ...parts, ...registry, endpointsOf });
+  const endpointsFor = (wishes: RegistryWishes) => async (name: string) =>
+    (await registry.explain(name, wishes)).endpoints;
+  const pulls = createPulls({ ...parts, ...registry, endpointsFor });
   return {
     async resolve(scope, name) {
       const image = store.images.get(scope, name);
@@ -45,15 +48,14 @@ export function openImages({ store, differ, log, registries, platform = hostPlat
     },
     unpack: (scope, image, snapshotter, signal = new AbortController().signal) =>
       withLease(parts, scope, "unpack", (leased) => unpackImage(parts, leased, image, snapshotter, signal)),
-    pull: (scope, { reference, platforms, snapshotter, credentialsFor, signal }) =>
-      pulls.begin(scope, {
-        reference,
-        wanted: platforms === "all" ? "all" : platforms.length === 0 ? [parts.platform] : platforms.map(normalized),
-        unpack: snapshotter === "" ? null : { snapshotter, platform: unpacked(platforms, parts.platform) },
-        credentialsFor,
-        signal,
-      }),
-    push: (scope, request) => beginPush(parts, scope, request, { ...registry, endpointsOf }),
+    pull: (scope, request) => pulls.begin(scope, pullRequest(request, parts.platform)),
+    push: (scope, { registry: wishes, platforms, ...request }) =>
+      beginPush(
+        parts,
+        scope,
+        { ...request, platforms: platforms.map(normalized) },
+        { ...registry, endpointsOf: endpointsFor(wishes) },
+      ),
     explain: (reference, check) => explainReference(registry, reference, check),
     checkCredentials: (name, credentials, signal) => checkCredentials(registry, name, credentials, signal),
     importArchive: (scope, archive, options) =>
@@ -65,13 +67,21 @@ export function openImages({ store, differ, log, registries, platform = hostPlat
     history: (scope, target, other) => imageHistory(store, scope, target, normalized(other ?? parts.platform)),
     parts: (scope, target) => walkTarget(store, scope, target),
     holdings: (scope, target) => holdingsOf(store, scope, target),
-    exportArchive: (scope, names, platforms) => exportArchive(store, scope, names, choiceOf(platforms, parts.platform)),
+    nameAs: (scope, target, naming) => store.transaction(() => nameAs(store, scope, target, naming)),
+    exportArchive: (scope, names, platforms, options) =>
+      exportArchive(store, scope, names, choiceOf(platforms, parts.platform), options),
   };
 }
 
-/** This machine's, unless others were asked for. */
-const unpacked = (platforms: readonly Platform[] | "all", own: Platform): Platform =>
-  platforms === "all" || platforms.length === 0 ? own : normalized(platforms[0] ?? own);
+function pullRequest({ platforms, unpacks, ...request }: ImagePull, own: Platform): PullRequest {
+  const named = platforms === "all" ? [] : platforms.map(normalized);
+  const [first = own] = named;
+  return {
+    ...request,
+    wanted: platforms === "all" ? "all" : named.length === 0 ? [own] : named,
+    unpacks: unpacks.map(({ snapshotter, platform }) => ({ snapshotter, platform: normalized(platform ?? first) })),
+  };
+}
 
 const noRegistries: RegistryOptions = {
   explain: async () => ({ endpoints: [], warnings: [] }),

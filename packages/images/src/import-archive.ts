@@ -1,34 +1,39 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
-import { type Descriptor, invalidArgument, isAlreadyExists, type Log, normalizeReference } from "@berth/base";
+import { type Descriptor, invalidArgument, isNotFound, type Log } from "@berth/base";
 import type { ImageRecord, Scope, Store } from "@berth/store";
 import { type ArchiveContents, readArchive } from "./archive-contents.ts";
+import { type ImportRules, named, nameOf, renamed, tagOf } from "./archive-names.ts";
 import { addLabels } from "./blobs.ts";
 import { decompressed } from "./decompress.ts";
 import { dockerTargets, type NamedTarget } from "./docker-archive.ts";
 import { parseIndex, parseManifest, readDocument } from "./documents.ts";
 import { objectOf, stringOf } from "./json.ts";
-import { isIndex, isManifest } from "./media-types.ts";
+import { isIndex, isManifest, OCI_INDEX } from "./media-types.ts";
+import { nameImages, namesFor } from "./naming.ts";
 import type { Platform } from "./platform.ts";
 import { checkLayers, isHere, isImage, resolveTarget } from "./resolve.ts";
 import type { Differ } from "./types.ts";
 import { unpackImage } from "./unpack-image.ts";
 
-const IMAGE_NAME = "io.containerd.image.name";
-const REF_NAME = "org.opencontainers.image.ref.name";
-
 /** The only one there is (image-spec image-layout.md). */
 const LAYOUT_VERSION = "1.0.0";
-
-/** Longer than any reference (255 for the repository, 128 for a tag). */
-const MAX_NAME = 1_024;
 
 /** Deeper than any real index. */
 const MAX_DEPTH = 4;
 
 /** What is labelled at once: a label costs some microseconds of the event loop. */
 const MOST_CHILDREN = 1_000;
-const NAMED_AT_ONCE = 50;
+
+export interface ImportOptions {
+  /** For the one image that the archive gives no name. */
+  readonly name: string;
+  /** Empty: nothing is unpacked. */
+  readonly snapshotter: string;
+  /** In the place of `name` and the names that the archive gives. */
+  readonly rules?: ImportRules;
+  readonly signal: AbortSignal;
+}
 
 /**
  * Stores an archive's blobs, unpacks its images and names them, in this order: an image that has a name is whole. The
@@ -38,27 +43,32 @@ export async function importArchive(
   parts: { store: Store; differ: Differ; log: Log; platform: Platform },
   scope: Scope,
   archive: AsyncIterable<Uint8Array>,
-  { name, snapshotter, signal }: { name: string; snapshotter: string; signal: AbortSignal },
+  { name, snapshotter, rules, signal }: ImportOptions,
 ): Promise<ImageRecord[]> {
   const { store, platform } = parts;
-  const all = await takeBlobs(store, scope, decompressed(archive), signal);
+  const { all, whole } = await takeBlobs(store, scope, decompressed(archive), rules, signal);
   const images: NamedTarget[] = [];
   const others: NamedTarget[] = [];
   for (const each of all) {
     await setImmediate();
     ((await isImage(store, scope, each.target)) ? images : others).push(each);
   }
-  const targets = named(images, name);
+  const targets = rules === undefined ? named(images, name) : renamed(images, rules);
   for (const { target } of targets) {
     // Of documents that were read before, nothing below waits for anything.
     await setImmediate();
-    const resolved = await resolveTarget(store, scope, target, platform);
+    const resolved = await resolveTarget(store, scope, target, platform).catch((error: unknown) => {
+      if (rules?.anyPlatform !== true || !isNotFound(error)) throw error;
+      return null;
+    });
+    if (resolved === null) continue;
     checkLayers(store, scope, resolved);
     if (snapshotter !== "") await unpackImage(parts, scope, resolved, snapshotter, signal);
   }
   // What is no image, a chart beside one, keeps the name that it has; without one, nobody could ask for it.
   const here = others.filter(({ target }) => isHere(store, scope, target.digest));
-  return nameImages(store, scope, [...targets, ...here]);
+  const kept = rules === undefined ? here : [...renamed(here, rules), ...whole];
+  return nameImages(store, scope, [...targets, ...kept], rules?.labels);
 }
 
 /** Stores the blobs of the archive that its images are made of, and maybe others, with their labels. */
@@ -66,15 +76,30 @@ async function takeBlobs(
   store: Store,
   scope: Scope,
   tar: AsyncIterable<Uint8Array>,
+  rules: ImportRules | undefined,
   signal: AbortSignal,
-): Promise<NamedTarget[]> {
+): Promise<{ readonly all: readonly NamedTarget[]; readonly whole: readonly NamedTarget[] }> {
   const ref = `import-${Date.now()}-${randomBytes(4).toString("hex")}`;
   await using batch = await store.content.batch(scope, ref);
   const contents = await readArchive(batch, tar, signal);
   const all = await targetsOf(store, scope, contents);
-  const targets = all.map(({ target }) => target);
+  const whole = await indexOf(contents, all, rules);
+  const targets = [...all, ...whole].map(({ target }) => target);
   await keepWithLabels({ store, scope, contents, seen: new Set() }, targets);
-  return all;
+  return { all, whole };
+}
+
+/** All images of the archive as one, where the rules name that. */
+async function indexOf(
+  contents: ArchiveContents,
+  all: readonly NamedTarget[],
+  rules: ImportRules | undefined,
+): Promise<NamedTarget[]> {
+  if (rules === undefined || rules.index.names.length === 0) return [];
+  const manifests = all.map(({ target: { mediaType, digest, size } }) => ({ mediaType, digest, size }));
+  const blob = await contents.add(OCI_INDEX, { schemaVersion: 2, mediaType: OCI_INDEX, manifests });
+  const target = { mediaType: OCI_INDEX, ...blob, annotations: {} };
+  return [{ target, names: namesFor(rules.index, target.digest), tag: "" }];
 }
 
 async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents): Promise<NamedTarget[]> {
@@ -89,6 +114,7 @@ async function targetsOf(store: Store, scope: Scope, contents: ArchiveContents):
       ({ descriptor }) => ({
         target: { ...descriptor, annotations: {} },
         names: nameOf(descriptor),
+        tag: tagOf(descriptor),
       }),
     );
   }
@@ -109,35 +135,6 @@ function checkLayout(layout: unknown): void {
     throw invalidArgument(
       `${what} is of version ${JSON.stringify(version.slice(0, 100))}: only ${LAYOUT_VERSION} is known`,
     );
-}
-
-/** As containerd's client names images: its own annotation, or OCI's where that is more than a tag. */
-function nameOf({ annotations }: Descriptor): string[] {
-  const own = annotations[IMAGE_NAME] ?? "";
-  if (own.length > MAX_NAME)
-    throw invalidArgument(
-      `an image of the archive has a name of ${own.length} characters: at most ${MAX_NAME} are accepted`,
-    );
-  if (own !== "") return [own];
-  const ref = annotations[REF_NAME] ?? "";
-  return /[/:]/.test(ref) ? [normalizeReference(ref)] : [];
-}
-
-/** Gives `name` to the one image that has none. */
-function named(targets: readonly NamedTarget[], name: string): NamedTarget[] {
-  if (targets.length === 0) throw invalidArgument("the archive has no image in it");
-  const unnamed = targets.filter(({ names }) => names.length === 0);
-  if (unnamed.length === 0) return [...targets];
-  if (name === "")
-    throw invalidArgument(
-      `the archive does not say what its image ${unnamed[0]?.target.digest} is called: give it a name`,
-    );
-  if (unnamed.length > 1)
-    throw invalidArgument(
-      `the archive has ${unnamed.length} images without a name, and ${JSON.stringify(name)} is one name only`,
-    );
-  const full = normalizeReference(name);
-  return targets.map(({ target, names }) => ({ target, names: names.length === 0 ? [full] : names }));
 }
 
 interface Walk {
@@ -228,27 +225,4 @@ async function keepChildren({ store, scope, contents, seen }: Walk, parents: rea
       for (const { digest, labels } of parents) addLabels(store, scope, digest, labels);
     });
   return [...documents.values()];
-}
-
-/** By the dozen: each transaction is an fsync, and the event loop is everybody's. */
-async function nameImages(store: Store, scope: Scope, targets: readonly NamedTarget[]): Promise<ImageRecord[]> {
-  const all = targets.flatMap(({ target, names }) => names.map((name) => ({ target, name })));
-  const images: ImageRecord[] = [];
-  for (let at = 0; at < all.length; at += NAMED_AT_ONCE) {
-    if (at > 0) await setImmediate();
-    const some = all.slice(at, at + NAMED_AT_ONCE);
-    images.push(...store.transaction(() => some.map(({ name, target }) => nameImage(store, scope, name, target))));
-  }
-  return images;
-}
-
-/** Makes the record, or lets the one that is there mean the target. */
-export function nameImage({ images }: Store, scope: Scope, name: string, target: Descriptor): ImageRecord {
-  const record = { name, target, labels: {} };
-  try {
-    return images.create(scope, record);
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-    return images.update(scope, record, ["target"]);
-  }
 }

@@ -1,6 +1,6 @@
 import type { Descriptor } from "@berth/base";
 
-const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
+export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
 export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar";

@@ -1,14 +1,17 @@
 // From a reference or an archive to a snapshot chain.
 import type { Credentials, Descriptor, Mount } from "@berth/base";
 import type { ImageRecord, Scope } from "@berth/store";
-import type { ImageArchive } from "./export-archive.ts";
+import type { ExportOptions, ImageArchive } from "./export-archive.ts";
 import type { HistoryStep } from "./history.ts";
 import type { ImageHoldings } from "./image-size.ts";
+import type { ImportOptions } from "./import-archive.ts";
+import type { Naming } from "./naming.ts";
 import type { Platform } from "./platform.ts";
 import type { Pull } from "./pull/pulls.ts";
 import type { Push, PushRequest } from "./push/begin-push.ts";
 import type { CredentialsFor } from "./registry/authorizer.ts";
 import type { Check, ReferenceReport } from "./registry/explain.ts";
+import type { RegistryWishes } from "./registry/hosts/settings.ts";
 import type { ImagePart } from "./walk-target.ts";
 
 /** The parts of an OCI image configuration that a container is made from. */
@@ -43,12 +46,24 @@ export interface ResolvedImage {
 export interface ImagePull {
   /** As a user writes it. */
   readonly reference: string;
-  /** Empty for this machine's. The first one is unpacked. */
+  /** Empty for this machine's. */
   readonly platforms: readonly Platform[] | "all";
-  /** Empty: nothing is unpacked. */
-  readonly snapshotter: string;
+  /** What is unpacked, and into which snapshotters; null for the first of the platforms. */
+  readonly unpacks: readonly { readonly snapshotter: string; readonly platform: Platform | null }[];
+  /** The manifests and configs of all other platforms are fetched too. */
+  readonly allMetadata: boolean;
+  /** At most so many manifests are fetched as a whole; 0 is no limit. */
+  readonly manifestLimit: number;
+  /** How it is kept; null: by its reference in full. */
+  readonly naming: Naming | null;
+  readonly registry: RegistryWishes;
   readonly credentialsFor: CredentialsFor;
   readonly signal: AbortSignal;
+}
+
+/** Where an image goes, beside what a push itself needs. */
+export interface ImagePush extends PushRequest {
+  readonly registry: RegistryWishes;
 }
 
 /** Something of an image that is not as it should be. */
@@ -98,7 +113,7 @@ export interface Images {
    * Sends an image to a registry; what is there is not sent again. The promise rejects with the kinds of a pull's, and with
    * failed-precondition where something of the image is not here.
    */
-  push(scope: Scope, request: PushRequest): Push;
+  push(scope: Scope, request: ImagePush): Push;
   /** The endpoints that a reference is asked from, and what they say where they are asked. */
   explain(reference: string, check: Check): Promise<ReferenceReport>;
   /** What is to be kept for a registry (`docker.io`, `localhost:5000`). unauthenticated where it refuses them. */
@@ -107,11 +122,9 @@ export interface Images {
    * Takes an archive (OCI layout or docker save; plain, gzip or zstd), stores its blobs and names its images.
    * All under a lease, so that a failure leaves nothing.
    */
-  importArchive(
-    scope: Scope,
-    archive: AsyncIterable<Uint8Array>,
-    options: { name: string; snapshotter: string; signal: AbortSignal },
-  ): Promise<ImageRecord[]>;
+  importArchive(scope: Scope, archive: AsyncIterable<Uint8Array>, options: ImportOptions): Promise<ImageRecord[]>;
+  /** Makes the records; one that is there gets this target and these labels. not-found for no name at all. */
+  nameAs(scope: Scope, target: Descriptor, naming: Naming): ImageRecord[];
   /**
    * Reads every blob that the image needs and looks at its snapshots. A blob that is damaged is given to nobody from then
    * on. null if there is no such image, or it is removed meanwhile.
@@ -127,7 +140,12 @@ export interface Images {
    * The images in a tar, with the manifests for these platforms; none: the one for this machine. not-found for an unknown
    * name and for a platform that an image is not for, failed-precondition where content is missing, data-loss where it is damaged.
    */
-  exportArchive(scope: Scope, names: readonly string[], platforms: readonly Platform[] | "all"): Promise<ImageArchive>;
+  exportArchive(
+    scope: Scope,
+    names: readonly string[],
+    platforms: readonly Platform[] | "all",
+    options?: ExportOptions,
+  ): Promise<ImageArchive>;
 }
 
 /** Layers onto mounts and back, in a confined child process. */

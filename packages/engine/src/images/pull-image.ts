@@ -1,4 +1,4 @@
-import { type CredentialsFor, type PullProgress, parsePlatform } from "@berth/images";
+import { type CredentialsFor, noWishes, type PullProgress, parsePlatform } from "@berth/images";
 import type { ImageRecord } from "@berth/store";
 import { defaultsOf, type EngineDeps } from "../containers/deps.ts";
 import type { Caller } from "../types.ts";
@@ -27,7 +27,13 @@ export async function* pullImage(
   const pull = deps.images.pull(caller, {
     reference,
     platforms: allPlatforms ? "all" : platforms.map((platform) => parsePlatform(platform)),
-    snapshotter: noUnpack ? "" : wanted.snapshotter || defaultsOf(deps, caller.namespace).snapshotter,
+    unpacks: noUnpack
+      ? []
+      : [{ snapshotter: wanted.snapshotter || defaultsOf(deps, caller.namespace).snapshotter, platform: null }],
+    allMetadata: false,
+    manifestLimit: 0,
+    naming: null,
+    registry: noWishes,
     credentialsFor,
     signal: AbortSignal.any([caller.signal, ended.signal]),
   });

@@ -1,6 +1,6 @@
 // Pushes of images by the names that users write.
 import { normalizeReference } from "@berth/base";
-import { type CredentialsFor, type PullProgress, parsePlatform } from "@berth/images";
+import { type CredentialsFor, noWishes, type PullProgress, parsePlatform } from "@berth/images";
 import type { EngineDeps } from "../containers/deps.ts";
 import type { Caller } from "../types.ts";
 import { findImage } from "./find-image.ts";
@@ -36,6 +36,7 @@ export async function* pushImage(
     target,
     reference,
     platforms: wanted.platforms.map((platform) => parsePlatform(platform)),
+    registry: noWishes,
     credentialsFor: wanted.credentialsFor,
     signal: AbortSignal.any([caller.signal, ended.signal]),
   });

@@ -7,6 +7,9 @@ export type PartState = "waiting" | "fetching" | "fetched" | "unpacking" | "push
 /** A document or layer of the image. */
 export interface PartProgress {
   readonly digest: string;
+  readonly mediaType: string;
+  /** Digest of the document that names it, the first of them; "" for the target. */
+  readonly parent: string;
   readonly kind: "index" | "manifest" | "config" | "layer";
   readonly state: PartState;
   /** Bytes that are here, or there in a push, and that it has. */
@@ -31,6 +34,7 @@ export class Progress {
   #host = "";
   #received = 0;
   readonly #parts = new Map<string, PartProgress>();
+  readonly #parents = new Map<string, string>();
 
   get snapshot(): PullProgress {
     return { stage: this.#stage, host: this.#host, received: this.#received, parts: [...this.#parts.values()] };
@@ -40,13 +44,21 @@ export class Progress {
     this.#stage = stage;
   }
 
-  add({ digest, size }: Descriptor, kind: PartProgress["kind"]): void {
+  /** The document names these. Said before they are added. */
+  names(parent: string, children: Iterable<Descriptor>): void {
+    for (const { digest } of children) if (!this.#parents.has(digest)) this.#parents.set(digest, parent);
+  }
+
+  add({ digest, mediaType, size }: Descriptor, kind: PartProgress["kind"]): void {
+    const parent = this.#parents.get(digest) ?? "";
     if (!this.#parts.has(digest))
-      this.#parts.set(digest, { digest, kind, state: "waiting", offset: 0, size, wasHere: false });
+      this.#parts.set(digest, { digest, mediaType, parent, kind, state: "waiting", offset: 0, size, wasHere: false });
   }
 
   wasHere(digest: string): void {
-    const size = this.#parts.get(digest)?.size ?? 0;
+    const { size = 0, state } = this.#parts.get(digest) ?? {};
+    // What this pull has brought itself is looked for again, where another document names it.
+    if (state === "fetched" || state === "done") return;
     this.#change(digest, { state: "fetched", offset: size, wasHere: true });
   }
 

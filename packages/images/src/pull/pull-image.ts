@@ -1,8 +1,9 @@
 // From a reference to an image in the store: resolved, fetched, unpacked, and named last.
 import { type Descriptor, failedPrecondition, type Log, type Reference } from "@berth/base";
 import type { ImageRecord, Scope, Store } from "@berth/store";
-import { labelChildren, nameImage } from "../import-archive.ts";
+import { labelChildren } from "../import-archive.ts";
 import { isImageManifest } from "../media-types.ts";
+import { type Naming, nameAs, nameImage } from "../naming.ts";
 import type { Platform } from "../platform.ts";
 import type { Repository } from "../registry/repository.ts";
 import { resolveTarget } from "../resolve.ts";
@@ -21,14 +22,25 @@ export interface PullParts {
   readonly log: Log;
 }
 
+export interface Unpack {
+  readonly platform: Platform;
+  readonly snapshotter: string;
+}
+
 export interface PullWork {
   /** In full. */
   readonly name: string;
   readonly reference: Reference;
   readonly repository: Repository;
   readonly wanted: Wanted;
-  /** What is unpacked, and into which snapshotter; null for nothing. */
-  readonly unpack: { readonly platform: Platform; readonly snapshotter: string } | null;
+  /** At most so many manifests of those are fetched as a whole; 0 is no limit. */
+  readonly manifestLimit: number;
+  /** The manifests and configs of all other platforms are fetched too. */
+  readonly allMetadata: boolean;
+  /** What is unpacked, and into which snapshotters. */
+  readonly unpacks: readonly Unpack[];
+  /** Null: by its reference in full. */
+  readonly naming: Naming | null;
   readonly verifier: VerifierSettings | null;
   /** Blobs that are fetched at once, and parts of one. */
   readonly atOnce: number;
@@ -46,13 +58,15 @@ export async function pullImage(parts: PullParts, scope: Scope, work: PullWork):
   const fetch: BlobFetch = { store, scope, repository, source: { domain, path }, ranges: work, progress, signal };
   const target = digest === "" ? await repository.resolve(tag || "latest", signal) : await known(fetch, digest);
   if (work.verifier !== null) await verifyImage(work.verifier, work.name, target, signal);
-  const selected = await selectManifests(fetch, target, work.wanted);
+  const selected = (await selectManifests(fetch, target, work.wanted)).slice(0, work.manifestLimit || undefined);
+  const others = work.allMetadata ? await selectManifests(fetch, target, "all") : [];
   progress.enter("fetching");
-  await fetchAll(parts, fetch, target, selected, work);
+  await fetchAll(parts, fetch, target, { selected, others }, work);
   await labelChildren(store, scope, target);
   const image = store.transaction(() => {
     addSource(fetch);
-    return nameImage(store, scope, work.name, target);
+    const [first] = work.naming === null ? [] : nameAs(store, scope, target, work.naming);
+    return first ?? nameImage(store, scope, work.name, target);
   });
   progress.enter("done");
   return image;
@@ -79,8 +93,8 @@ async function fetchAll(
   parts: PullParts,
   fetch: BlobFetch,
   target: Descriptor,
-  selected: readonly Selected[],
-  { unpack, atOnce, progress }: PullWork,
+  { selected, others }: { readonly selected: readonly Selected[]; readonly others: readonly Selected[] },
+  { unpacks, atOnce, progress }: PullWork,
 ): Promise<void> {
   const { store, scope } = fetch;
   // What fails ends the others.
@@ -98,10 +112,11 @@ async function fetchAll(
     return made;
   };
   try {
-    await Promise.all(selected.map(({ manifest }) => begin(manifest.config, "config")));
+    await Promise.all([...selected, ...others].map(({ manifest }) => begin(manifest.config, "config")));
     for (const { manifest } of selected) for (const layer of manifest.layers) void begin(layer, "layer");
-    if (unpack !== null && selected.some(({ manifest }) => isImageManifest(manifest.config, manifest.layers))) {
-      const { snapshotter, platform } = unpack;
+    if (unpacks.length > 0 && !selected.some(({ manifest }) => isImageManifest(manifest.config, manifest.layers)))
+      throw failedPrecondition(`manifest ${target.digest} is no image: it has no layers of a file system`);
+    for (const { snapshotter, platform } of unpacks) {
       const image = await resolveTarget(store, scope, target, platform);
       await unpackImage(parts, scope, image, snapshotter, signal, {
         async isHere(position) {
@@ -110,8 +125,7 @@ async function fetchAll(
         onStep: (position, step) =>
           progress.set(image.layers[position]?.digest ?? "", step === "unpacked" ? "done" : "unpacking"),
       });
-    } else if (unpack !== null)
-      throw failedPrecondition(`manifest ${target.digest} is no image: it has no layers of a file system`);
+    }
     progress.enter("unpacking");
     await Promise.all(fetched.values());
   } catch (error) {

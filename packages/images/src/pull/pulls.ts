@@ -10,22 +10,20 @@ import {
   parseReference,
 } from "@berth/base";
 import type { ImageRecord, Scope, Store } from "@berth/store";
-import type { Platform } from "../platform.ts";
 import type { CredentialsFor } from "../registry/authorizer.ts";
 import type { RepositoryOptions } from "../registry/connections.ts";
+import type { RegistryWishes } from "../registry/hosts/settings.ts";
 import { openRepository } from "../registry/repository.ts";
+import type { EndpointsOf } from "../registry/types.ts";
 import type { Differ } from "../types.ts";
 import { Progress, type PullProgress } from "./progress.ts";
-import { pullImage } from "./pull-image.ts";
-import type { Wanted } from "./select.ts";
+import { type PullWork, pullImage } from "./pull-image.ts";
 import type { VerifierSettings } from "./verify-image.ts";
 
-export interface PullRequest {
+export interface PullRequest extends Pick<PullWork, "wanted" | "manifestLimit" | "allMetadata" | "unpacks" | "naming"> {
   /** As a user writes it. */
   readonly reference: string;
-  readonly wanted: Wanted;
-  /** What is unpacked, and into which snapshotter; null for nothing. */
-  readonly unpack: { readonly platform: Platform; readonly snapshotter: string } | null;
+  readonly registry: RegistryWishes;
   readonly credentialsFor: CredentialsFor;
   readonly signal: AbortSignal;
 }
@@ -37,7 +35,8 @@ export interface Pull {
   progress(): PullProgress;
 }
 
-export interface PullsOptions extends Omit<RepositoryOptions, "credentialsFor"> {
+export interface PullsOptions extends Omit<RepositoryOptions, "credentialsFor" | "endpointsOf"> {
+  readonly endpointsFor: (wishes: RegistryWishes) => EndpointsOf;
   readonly store: Store;
   readonly differ: Differ;
   readonly log: Log;
@@ -77,16 +76,16 @@ export function createPulls(options: PullsOptions): { begin(scope: Scope, reques
     const progress = new Progress();
     const ended = new AbortController();
     const work = async (): Promise<ImageRecord> => {
-      const { credentialsFor, wanted, unpack } = request;
+      const { registry, credentialsFor, ...wanted } = request;
       const { domain, path } = reference;
-      await using repository = openRepository(domain, path, { ...options, credentialsFor });
+      const endpointsOf = options.endpointsFor(registry);
+      await using repository = openRepository(domain, path, { ...options, endpointsOf, credentialsFor });
       return await withPullLease(options, scope, key, progress, (leased) =>
         pullImage(options, leased, {
+          ...wanted,
           name,
           reference,
           repository,
-          wanted,
-          unpack,
           verifier: options.verifier,
           atOnce: options.maxConcurrentDownloads,
           part: options.layerFetchPart,
@@ -101,8 +100,8 @@ export function createPulls(options: PullsOptions): { begin(scope: Scope, reques
   return {
     begin(scope, request) {
       const name = normalizeReference(request.reference);
-      const { wanted, unpack, signal } = request;
-      const key = JSON.stringify([scope.namespace, scope.lease, name, wanted, unpack]);
+      const { reference: _, credentialsFor: __, signal, ...wanted } = request;
+      const key = JSON.stringify([scope.namespace, scope.lease, name, wanted]);
       const job = jobs.get(key) ?? start(scope, key, name, request);
       if (!jobs.has(key)) {
         jobs.set(key, job);

@@ -114,8 +114,17 @@ function checkTarget({ digest, mediaType }: Descriptor, depth: number): void {
     );
 }
 
-const entriesOf = async ({ store, scope }: BlobFetch, { digest }: Descriptor) =>
-  parseIndex(await readDocument(store, scope, "index", digest), `index ${digest}`);
+async function entriesOf({ store, scope, progress }: BlobFetch, { digest }: Descriptor) {
+  const entries = parseIndex(await readDocument(store, scope, "index", digest), `index ${digest}`);
+  progress.names(
+    digest,
+    entries.map(({ descriptor }) => descriptor),
+  );
+  return entries;
+}
 
-const manifestOf = async ({ store, scope }: BlobFetch, { digest }: Descriptor): Promise<Manifest> =>
-  parseManifest(await readDocument(store, scope, "manifest", digest), `manifest ${digest}`);
+async function manifestOf({ store, scope, progress }: BlobFetch, { digest }: Descriptor): Promise<Manifest> {
+  const manifest = parseManifest(await readDocument(store, scope, "manifest", digest), `manifest ${digest}`);
+  progress.names(digest, [manifest.config, ...manifest.layers]);
+  return manifest;
+}

@@ -39,6 +39,7 @@ export async function pushImage(store: Store, scope: Scope, work: PushWork): Pro
   const { digest } = top.descriptor;
   if (reference.digest !== "" && reference.digest !== digest)
     throw invalidArgument(`what is pushed has the digest ${digest}, but the reference says ${reference.digest}`);
+  for (const [parent, children] of plan.named) progress.names(parent, children);
   for (const { kind, descriptor } of [...plan.blobs, ...plan.levels.flat(), top]) progress.add(descriptor, kind);
   const under = reference.tag || reference.digest || "latest";
   // Asked first: who may not push hears it before anything is sent.

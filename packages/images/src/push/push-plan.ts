@@ -27,6 +27,8 @@ export interface PushPlan {
   readonly levels: readonly (readonly PlannedDocument[])[];
   /** What the reference is to mean. */
   readonly top: PlannedDocument;
+  /** What each document names. */
+  readonly named: ReadonlyMap<string, readonly Descriptor[]>;
 }
 
 /**
@@ -74,6 +76,7 @@ function planOf(root: Tree, bytes: Uint8Array | null): PushPlan {
   const blobs = new Map<string, PlannedBlob>();
   const documents: { readonly height: number; readonly document: PlannedDocument }[] = [];
   const heights = new Map<Tree, number>();
+  const named = new Map<string, readonly Descriptor[]>();
   /** Levels below it. */
   const place = (tree: Tree): number => {
     const known = heights.get(tree);
@@ -81,6 +84,10 @@ function planOf(root: Tree, bytes: Uint8Array | null): PushPlan {
     const height = 1 + Math.max(-1, ...tree.entries.map((entry) => place(entry.tree)));
     heights.set(tree, height);
     const { kind, descriptor } = tree;
+    named.set(
+      descriptor.digest,
+      [...tree.entries.map((entry) => entry.tree), ...tree.blobs].map((one) => one.descriptor),
+    );
     for (const blob of tree.blobs) blobs.set(blob.descriptor.digest, blob);
     if (kind === "blob") blobs.set(descriptor.digest, { kind: "layer", descriptor });
     else if (tree !== root) documents.push({ height, document: { kind, descriptor, bytes: null } });
@@ -92,7 +99,7 @@ function planOf(root: Tree, bytes: Uint8Array | null): PushPlan {
     .sort(([a], [b]) => a - b)
     .map(([, all]) => all.map(({ document }) => document));
   const kind = root.kind === "index" ? "index" : "manifest";
-  return { blobs: [...blobs.values()], levels, top: { kind, descriptor: root.descriptor, bytes } };
+  return { blobs: [...blobs.values()], levels, top: { kind, descriptor: root.descriptor, bytes }, named };
 }
 
 function notWhole(name: string, wanted: readonly Entry[], all: readonly Entry[]): Error {

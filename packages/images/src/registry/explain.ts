@@ -3,13 +3,13 @@ import { messageOf, normalizeReference, parseReference } from "@berth/base";
 import type { CredentialsFor } from "./authorizer.ts";
 import type { RepositoryOptions } from "./connections.ts";
 import { defaultFailOver } from "./fail-over.ts";
-import type { Explanation } from "./hosts/settings.ts";
+import { type Explanation, noWishes, type RegistryWishes } from "./hosts/settings.ts";
 import { openRepository } from "./repository.ts";
 import type { Endpoint } from "./types.ts";
 
 /** How registries are found and spoken to. */
 export interface RegistryDeps extends Omit<RepositoryOptions, "endpointsOf" | "credentialsFor"> {
-  readonly explain: (registry: string) => Promise<Explanation>;
+  readonly explain: (registry: string, wishes: RegistryWishes) => Promise<Explanation>;
 }
 
 export interface EndpointReport {
@@ -33,7 +33,7 @@ export type Check = { readonly credentialsFor: CredentialsFor; readonly signal: 
 /** Throws invalid-argument for what is no reference, or is configured wrong. */
 export async function explainReference(deps: RegistryDeps, wanted: string, check: Check): Promise<ReferenceReport> {
   const reference = normalizeReference(wanted);
-  const { endpoints, warnings } = await deps.explain(parseReference(reference).domain);
+  const { endpoints, warnings } = await deps.explain(parseReference(reference).domain, noWishes);
   const reports = endpoints.map(async (endpoint) => ({
     endpoint,
     ...(check === null ? { failure: "", digest: "" } : await ask(deps, endpoint, reference, check)),

@@ -4,6 +4,7 @@ import { createAuthorizer } from "./authorizer.ts";
 import { STALL_MS } from "./connections.ts";
 import type { RegistryDeps } from "./explain.ts";
 import { askEach, defaultFailOver } from "./fail-over.ts";
+import { noWishes } from "./hosts/settings.ts";
 import { openHttp } from "./http.ts";
 import { refusal } from "./status.ts";
 import type { Credentials } from "./types.ts";
@@ -18,7 +19,7 @@ export async function checkCredentials(
   credentials: Credentials,
   signal: AbortSignal,
 ): Promise<Credentials> {
-  const { endpoints: configured } = await explain(registry);
+  const { endpoints: configured } = await explain(registry, noWishes);
   const itself = configured.filter(({ namespace }) => namespace === "");
   // What stands in its place comes last.
   const endpoints = itself.length > 0 ? itself : configured.slice(-1);

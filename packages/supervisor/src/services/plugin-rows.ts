@@ -51,7 +51,13 @@ export function pluginRows({ snapshotters, root }: PluginRoots): Init<Plugin>[] 
       requires: ["io.containerd.metadata.v1", "io.containerd.event.v1"],
       platforms,
     }),
+    row("io.containerd.streaming.v1", "manager", { requires: ["io.containerd.metadata.v1"] }),
+    row("io.containerd.transfer.v1", "local", {
+      requires: ["io.containerd.metadata.v1", "io.containerd.differ.v1", "io.containerd.snapshotter.v1"],
+    }),
     ...domainServices.map((id) => row("io.containerd.service.v1", id)),
     ...grpcServices.map((id) => row("io.containerd.grpc.v1", id, { requires: ["io.containerd.service.v1"] })),
+    row("io.containerd.grpc.v1", "streaming", { requires: ["io.containerd.streaming.v1"] }),
+    row("io.containerd.grpc.v1", "transfer", { requires: ["io.containerd.transfer.v1", "io.containerd.streaming.v1"] }),
   ];
 }

@@ -12,7 +12,9 @@ import { Introspection } from "@berth/proto/containerd/services/introspection/v1
 import { Leases } from "@berth/proto/containerd/services/leases/v1";
 import { Namespaces } from "@berth/proto/containerd/services/namespaces/v1";
 import { Snapshots } from "@berth/proto/containerd/services/snapshots/v1";
+import { Streaming } from "@berth/proto/containerd/services/streaming/v1";
 import { Tasks } from "@berth/proto/containerd/services/tasks/v1";
+import { Transfer } from "@berth/proto/containerd/services/transfer/v1";
 import { Version } from "@berth/proto/containerd/services/version/v1";
 import { Health } from "@berth/proto/grpc/health/v1";
 import { intercept, type Registration, register } from "@berth/rpc";
@@ -31,6 +33,9 @@ import { namespacesService } from "./namespaces.ts";
 import { pluginRows } from "./plugin-rows.ts";
 import { snapshotsService } from "./snapshots.ts";
 import { tasksService } from "./tasks.ts";
+import { streamingService } from "./transfer/streaming.ts";
+import { createStreams } from "./transfer/streams.ts";
+import { transferService } from "./transfer/transfer.ts";
 import { versionService } from "./version.ts";
 
 export interface ServiceDeps {
@@ -52,6 +57,7 @@ export function registrations({ engine, root, uuid, build, stopping }: ServiceDe
     root: join(root, `io.containerd.snapshotter.v1.${name}`),
   }));
   const rows = pluginRows({ root, snapshotters });
+  const streams = createStreams(stopping);
   const list = [
     register(Version, versionService(build)),
     register(Namespaces, namespacesService({ namespaces: store.namespaces, lives: engine.lives })),
@@ -64,6 +70,8 @@ export function registrations({ engine, root, uuid, build, stopping }: ServiceDe
     register(Tasks, tasksService(engine)),
     register(Events, eventsService({ events })),
     register(TtrpcEvents, ttrpcEventsService({ events })),
+    register(Streaming, streamingService(streams)),
+    register(Transfer, transferService(engine, streams)),
     register(Introspection, introspectionService({ uuid, rows, runtime })),
     register(Engine, engineService(engine)),
   ];

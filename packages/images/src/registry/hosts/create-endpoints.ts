@@ -3,13 +3,13 @@ import { resolve } from "node:path";
 import { invalidArgument } from "@berth/base";
 import type { EndpointsOf, Source } from "../types.ts";
 import { checkFiles } from "./check-files.ts";
-import { type Entry, endpointsOf } from "./endpoint.ts";
+import { type Common, type Entry, endpointsOf } from "./endpoint.ts";
 import { readHostDirectory } from "./host-directory.ts";
 import { defaultSettings } from "./host-settings.ts";
 import type { Entries } from "./hosts-file.ts";
 import { mustBe, type Place } from "./place.ts";
 import { apiPath, isHost, isLoopback, parseServer, type Server } from "./server.ts";
-import type { Explanation, RegistrySettings, Setting } from "./settings.ts";
+import { type Explanation, noWishes, type RegistrySettings, type RegistryWishes, type Setting } from "./settings.ts";
 import { mirrorCapabilities, readTables } from "./tables.ts";
 
 /** As `createExplain`, the endpoints alone. */
@@ -23,7 +23,9 @@ export function createEndpoints(settings: RegistrySettings): EndpointsOf {
  * restart. Both throw invalid-argument (failed-precondition for what cannot be read) with one sentence: file, line, key,
  * and what is wanted there.
  */
-export function createExplain(settings: RegistrySettings): (registry: string) => Promise<Explanation> {
+export function createExplain(
+  settings: RegistrySettings,
+): (registry: string, wishes?: RegistryWishes) => Promise<Explanation> {
   const roots = readRoots(settings.configPath);
   const tables = readTables(settings);
   const mirror = readMirror(settings.mirror);
@@ -50,7 +52,9 @@ export function createExplain(settings: RegistrySettings): (registry: string) =>
     return { entries: [entry], warnings };
   }
 
-  return async (registry) => {
+  return async (registry, wishes = noWishes) => {
+    if (wishes.hostDirectory !== "")
+      return await createExplain(within(wishes.hostDirectory))(registry, { ...wishes, hostDirectory: "" });
     if (!isHost(registry))
       throw invalidArgument(
         `registry ${JSON.stringify(registry.slice(0, 300))} is not the name of a host: write it as docker.io or localhost:5000`,
@@ -59,10 +63,23 @@ export function createExplain(settings: RegistrySettings): (registry: string) =>
     const entries = lists.flatMap((list) => list.entries);
     await checkFiles(entries.map((entry) => entry.settings));
     return {
-      endpoints: endpointsOf(registry, entries, tables.common),
+      endpoints: endpointsOf(registry, entries, withWishes(tables.common, wishes)),
       warnings: [...tables.warnings, ...lists.flatMap((list) => list.warnings)],
     };
   };
+}
+
+/** The caller's headers come in the place of those that are sent to all. */
+function withWishes(common: Omit<Common, "scheme">, { headers, scheme }: RegistryWishes): Common {
+  const own = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), [value]]);
+  return { ...common, headers: { ...common.headers, ...Object.fromEntries(own) }, scheme };
+}
+
+/** Settings that are in a caller's directory alone. */
+function within(directory: string): RegistrySettings {
+  const source = { file: "the caller's directory of hosts", line: 0 };
+  const none = { value: undefined, source };
+  return { configPath: { value: directory, source }, mirrors: none, configs: none, headers: none, mirror: null };
 }
 
 function readRoots({ value, source }: Setting<string>): readonly string[] {

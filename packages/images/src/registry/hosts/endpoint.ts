@@ -13,6 +13,8 @@ export interface Entry {
 /** What all endpoints have. */
 export interface Common {
   readonly headers: Endpoint["headers"];
+  /** How a registry is spoken to of which nothing says that; "" for https. */
+  readonly scheme: "" | "http" | "https";
   /** By the host's name as it was written. */
   readonly credentialsOf: (host: string) => Credentials | null;
 }
@@ -23,7 +25,7 @@ export function endpointsOf(registry: string, entries: readonly Entry[], common:
 }
 
 function endpointsOfEntry(registry: string, { server, settings, source }: Entry, common: Common): Endpoint[] {
-  const { host, path, scheme } = server ?? ownServer(registry);
+  const { host, path, scheme } = server ?? withScheme(ownServer(registry), common.scheme);
   return attemptsAt(scheme, host, settings).map((attempt) => ({
     url: `${attempt.scheme}://${host}${path}`,
     host,
@@ -36,6 +38,10 @@ function endpointsOfEntry(registry: string, { server, settings, source }: Entry,
     source,
   }));
 }
+
+/** As in containerd, docker.io is always asked by https, and a loopback address as it answers. */
+const withScheme = (server: Server, scheme: Common["scheme"]): Server =>
+  scheme === "" || isLoopback(server.host) || server.host === "registry-1.docker.io" ? server : { ...server, scheme };
 
 interface Attempt {
   readonly scheme: "http" | "https";

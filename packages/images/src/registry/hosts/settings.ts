@@ -23,6 +23,18 @@ export interface RegistrySettings {
   readonly mirror: Setting<string> | null;
 }
 
+/** What a caller says of a registry, beside the configuration. */
+export interface RegistryWishes {
+  /** Sent with each request to an endpoint. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** A directory as `configPath`, in the place of all that is configured; "" for none. */
+  readonly hostDirectory: string;
+  /** How a registry is spoken to of which nothing says that; "" for the default. A loopback address has its own. */
+  readonly scheme: "" | "http" | "https";
+}
+
+export const noWishes: RegistryWishes = { headers: {}, hostDirectory: "", scheme: "" };
+
 export interface Explanation {
   /** In the order in which they are tried. */
   readonly endpoints: readonly Endpoint[];

@@ -14,7 +14,7 @@ import type { RegistrySettings, Setting } from "./settings.ts";
 export interface Tables {
   /** Its mirrors, and the registry at the end unless it is among them. */
   readonly entriesOf: (registry: string) => readonly Entry[];
-  readonly common: Common;
+  readonly common: Omit<Common, "scheme">;
   readonly warnings: readonly string[];
 }
 
