@@ -208,6 +208,17 @@ bin_dir = ${JSON.stringify(verifiers)}
     );
   });
 
+  it("refuses a manifest that is not as long as the registry says", async () => {
+    const lie = faults.changeHeaders({ "content-length": "5" });
+    await using lying = await startFaultyMirror(registry, [{ method: "HEAD", path: /manifests/, fault: lie }]);
+    configure("long.example", `server = "${lying.url}"`);
+    const name = (await put(imageOf({ layers: [{ size: 10, seed: "long" }] }))).replace(/^[^/]+/, "long.example");
+    await refused(/manifest sha256:[0-9a-f]{64} has \d+ bytes, and was announced with 5$/, "pull", name);
+    const honest = name.replace("long.example", registry.address);
+    await must("pull", honest);
+    await refused(/has \d+ bytes, and was announced with 5$/, "pull", name);
+  });
+
   it("fetches a blob once, whoever asks for it at the same time", async () => {
     const held = gate();
     await using slow = await startFaultyMirror(registry, [{ path: /blobs/, fault: faults.holdAt(held) }]);

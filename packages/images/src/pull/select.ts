@@ -1,5 +1,5 @@
 // Which manifests of an image are wanted; each document on the way is fetched into the store.
-import { type Descriptor, invalidArgument, notFound } from "@berth/base";
+import { type Descriptor, dataLoss, invalidArgument, notFound } from "@berth/base";
 import { type Manifest, parseConfig, parseIndex, parseManifest, readDocument } from "../documents.ts";
 import { isImageManifest, isIndex, isManifest } from "../media-types.ts";
 import { type Platform, rank, runnable } from "../platform.ts";
@@ -19,11 +19,21 @@ export interface Selected {
   readonly manifest: Manifest;
 }
 
-/** Fetches a document unless it is here. */
+/** Fetches a document unless it is here. data-loss where it is not as long as whoever names it says. */
 async function need(fetch: BlobFetch, target: Descriptor): Promise<void> {
+  const { store, scope, repository, signal } = fetch;
+  const { digest, size } = target;
   const kind = isIndex(target.mediaType) ? "index" : "manifest";
-  if (isHere(fetch.store, fetch.scope, target.digest)) return await fetchBlob(fetch, target, kind);
-  await keepDocument(fetch, await fetch.repository.document(target.digest, fetch.signal), kind);
+  const check = (length: number): void => {
+    if (length !== size) throw dataLoss(`${kind} ${digest} has ${length} bytes, and was announced with ${size}`);
+  };
+  if (isHere(store, scope, digest)) {
+    check(store.content.info(scope, digest).size);
+    return await fetchBlob(fetch, target, kind);
+  }
+  const document = await repository.document(digest, signal);
+  check(document.descriptor.size);
+  await keepDocument(fetch, document, kind);
 }
 
 /** not-found where nothing of it is for a wanted platform. */
