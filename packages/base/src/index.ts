@@ -26,6 +26,7 @@ export {
   unknownError,
 } from "./errors.ts";
 export { type Adaptor, type Matcher, parseFilters } from "./filter.ts";
+export { formatGoDuration, parseGoDuration } from "./go-duration.ts";
 export { checkId } from "./id.ts";
 export { formatInstant, type Instant, instantOfMs, msOf } from "./instant.ts";
 export { checkLabels, type Labels, TEMPORARY_LEASE, withoutEmpty } from "./labels.ts";

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { parseGoDuration } from "@berth/base";
 import { createEndpoints } from "../src/registry/hosts/create-endpoints.ts";
-import { parseGoDuration } from "../src/registry/hosts/go-duration.ts";
 import { tomlLines } from "../src/registry/hosts/toml-lines.ts";
 import { type Files, type Given, lineOf, plantTree, settingsOf } from "./registry-hosts-tree.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { formatGoDuration, parseGoDuration } from "@berth/base";
 import { parseArguments } from "../src/cli/arguments.ts";
 import { dumpConfig } from "../src/config/dump.ts";
-import { formatDuration, parseDuration } from "../src/config/duration.ts";
 import { defaultConfig, loadConfig } from "../src/config/load.ts";
 
 describe("a configuration file", () => {
@@ -146,11 +146,11 @@ describe("durations", () => {
     ["1h2m3.5s", 3_723_500],
     ["2us", 0.002],
   ] as const)
-    it(`${text} is ${ms} ms`, () => assert.equal(parseDuration(text), ms));
+    it(`${text} is ${ms} ms`, () => assert.equal(parseGoDuration(text), ms));
   for (const bad of ["", "5", "s", "1 s", "1d"])
-    it(`${JSON.stringify(bad)} is none`, () => assert.equal(parseDuration(bad), null));
+    it(`${JSON.stringify(bad)} is none`, () => assert.equal(parseGoDuration(bad), null));
   it("are written back", () => {
-    assert.deepEqual([0, 100, 5000].map(formatDuration), ["0ms", "100ms", "5s"]);
+    assert.deepEqual([0, 100, 5000].map(formatGoDuration), ["0ms", "100ms", "5s"]);
   });
 });
 

@@ -1,7 +1,6 @@
 // Kinds of configuration values: how each is read from TOML, with a complaint that names its place, and
 // how it is written back.
-import { invalidArgument } from "@berth/base";
-import { formatDuration, parseDuration } from "./duration.ts";
+import { formatGoDuration, invalidArgument, parseGoDuration } from "@berth/base";
 
 export interface Field<T> {
   /** As in TOML. */
@@ -57,11 +56,11 @@ export const fraction = (name: string, fallback: number, max: number): Field<num
 /** A Go duration in TOML, milliseconds here. */
 export const duration = (name: string, fallback: string): Field<number> => {
   const parse = (value: unknown, path: string): number => {
-    const ms = typeof value === "string" ? parseDuration(value) : null;
+    const ms = typeof value === "string" ? parseGoDuration(value) : null;
     if (ms === null || ms < 0) throw wrong(path, 'a duration such as "100ms" or "5s"', value);
     return ms;
   };
-  return field(name, parse(fallback, name), parse, formatDuration);
+  return field(name, parse(fallback, name), parse, formatGoDuration);
 };
 
 export const choice = <const T extends string>(name: string, fallback: NoInfer<T>, choices: readonly T[]): Field<T> =>

@@ -1,8 +1,8 @@
 // The keys that a server may have in hosts.toml (https://github.com/containerd/containerd/blob/main/docs/hosts.md).
 import { dirname, resolve } from "node:path";
+import { parseGoDuration } from "@berth/base";
 import type { Capability, Endpoint, TlsSettings } from "../types.ts";
 import { flag, isTexts, optional, type Read, type Toml, table, text, texts } from "./fields.ts";
-import { parseGoDuration } from "./go-duration.ts";
 import { below, mustBe, type Place, wrong } from "./place.ts";
 
 export interface HostSettings {

@@ -24,3 +24,9 @@ export function parseGoDuration(text: string): number | null {
   for (const [, count = "", name = ""] of body.matchAll(parts)) ms += Number(count) * (units[name] ?? 0);
   return sign === "-" ? -ms : ms;
 }
+
+/** The shortest way to say some milliseconds in one unit. */
+export function formatGoDuration(ms: number): string {
+  if (ms !== 0 && ms % 1_000 === 0) return `${ms / 1_000}s`;
+  return ms >= 1 || ms === 0 ? `${ms}ms` : `${ms * 1e6}ns`;
+}
