@@ -59,7 +59,9 @@ export async function measurePulls(rounds: number, { quick }: { readonly quick: 
   await using undo = new AsyncDisposableStack();
   undo.defer(() => rmSync(dir, { recursive: true, force: true }));
   const registry = undo.use(await startRegistry());
-  const daemons = { ours: undo.use(await startBerthd()), theirs: undo.use(await startContainerd()) };
+  // Not the registries of tests, which are nowhere.
+  const config = '[plugins."io.containerd.grpc.v1.cri".registry]\n';
+  const daemons = { ours: undo.use(await startBerthd({ config })), theirs: undo.use(await startContainerd()) };
   const berth = join(import.meta.dirname, "../../dist/bin/berth");
   const results: PullKind[] = [];
   for (const [at, { what, make }] of kinds(quick ? 10 : 1).entries()) {
