@@ -1,9 +1,10 @@
 // One blob from a registry into the content store.
-import { type Descriptor, isAlreadyExists, kindOf } from "@berth/base";
+import { type Descriptor, isAlreadyExists, isNotFound, kindOf } from "@berth/base";
 import type { ContentWriter, Scope, Store } from "@berth/store";
 import type { Document, Repository } from "../registry/repository.ts";
 import type { Endpoint } from "../registry/types.ts";
 import { isHere } from "../resolve.ts";
+import { isFinal } from "./final-failures.ts";
 import type { PartProgress, Progress } from "./progress.ts";
 import { type Ranges, rangedBlob } from "./ranged-blob.ts";
 import { type Source, withSource } from "./source-label.ts";
@@ -23,25 +24,36 @@ export interface BlobFetch {
  * that the digest names; whatever the repository throws.
  */
 export async function fetchBlob(fetch: BlobFetch, wanted: Descriptor, kind: PartProgress["kind"]): Promise<void> {
-  const { progress, source } = fetch;
+  const { store, scope, progress, source } = fetch;
   const { digest, size } = wanted;
   progress.add(wanted, kind);
   await using writer = await openWriter(fetch, wanted, kind);
   if (writer === null) return progress.wasHere(digest);
+  try {
+    await receiveTrue(fetch, wanted, writer);
+    await writer.commit({ size, expected: digest, labels: withSource({}, source) });
+  } catch (error) {
+    // While it is ours alone: another pull that needs the same blob waits for it, and begins anew.
+    if (isFinal(error)) await store.content.abort(scope, writer.status().ref).catch(exceptNotFound);
+    if (!isAlreadyExists(error)) throw error;
+  }
+  progress.set(digest, "fetched");
+}
+
+function exceptNotFound(error: unknown): void {
+  if (!isNotFound(error)) throw error;
+}
+
+/** Fetches until the bytes are those of the digest, from one who has not sent others. */
+async function receiveTrue(fetch: BlobFetch, wanted: Descriptor, writer: ContentWriter): Promise<void> {
   const distrusted = new Set<Endpoint>();
   for (;;) {
     const senders = await receive(fetch, wanted, writer, distrusted);
-    if (writer.digest() === digest) break;
+    if (writer.digest() === wanted.digest) return;
     // From whom bytes are that were here before, nobody knows.
     for (const one of senders) distrusted.add(one);
     await writer.truncate(0);
   }
-  try {
-    await writer.commit({ size, expected: digest, labels: withSource({}, source) });
-  } catch (error) {
-    if (!isAlreadyExists(error)) throw error;
-  }
-  progress.set(digest, "fetched");
 }
 
 /** Fetches up to the blob's end: who has sent something. */

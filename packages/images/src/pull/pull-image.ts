@@ -107,7 +107,8 @@ async function fetchAll(
     if (under !== undefined) return under;
     progress.add(wanted, kind);
     const made = limited(() => fetchBlob({ ...fetch, signal }, wanted, kind));
-    made.catch(() => {}); // seen below
+    // Nobody waits for the others then, whichever is waited for now; it is seen below.
+    made.catch((error: unknown) => ended.abort(error));
     fetched.set(wanted.digest, made);
     return made;
   };

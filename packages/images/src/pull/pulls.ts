@@ -1,14 +1,6 @@
 // Pulls under way: of one image that several clients ask for at once there is one.
 import { createHash } from "node:crypto";
-import {
-  type ErrorKind,
-  isNotFound,
-  kindOf,
-  type Log,
-  messageOf,
-  normalizeReference,
-  parseReference,
-} from "@berth/base";
+import { isNotFound, type Log, messageOf, normalizeReference, parseReference } from "@berth/base";
 import type { ImageRecord, Scope, Store } from "@berth/store";
 import type { CredentialsFor } from "../registry/authorizer.ts";
 import type { RepositoryOptions } from "../registry/connections.ts";
@@ -16,6 +8,7 @@ import type { RegistryWishes } from "../registry/hosts/settings.ts";
 import { openRepository } from "../registry/repository.ts";
 import type { EndpointsOf } from "../registry/types.ts";
 import type { Differ } from "../types.ts";
+import { isFinal } from "./final-failures.ts";
 import { Progress, type PullProgress } from "./progress.ts";
 import { type PullWork, pullImage } from "./pull-image.ts";
 import type { VerifierSettings } from "./verify-image.ts";
@@ -57,30 +50,22 @@ interface Job {
 
 /** After a failure that may pass, what has come is kept for as long. */
 const KEPT_MS = 24 * 60 * 60 * 1000;
-/** Failures that another try would only repeat, or for which there is no room: nothing is kept for it. */
-const final = new Set<ErrorKind>([
-  "invalid-argument",
-  "not-found",
-  "failed-precondition",
-  "out-of-range",
-  "unimplemented",
-  "data-loss",
-  "resource-exhausted",
-]);
-
 export function createPulls(options: PullsOptions): { begin(scope: Scope, request: PullRequest): Pull } {
   const jobs = new Map<string, Job>();
+  /** Jobs that nobody waits for any more, until they have ended: the lease is the next one's as well. */
+  const leaving = new Map<string, Promise<unknown>>();
 
   function start(scope: Scope, key: string, name: string, request: PullRequest): Job {
     const reference = parseReference(name);
     const progress = new Progress();
     const ended = new AbortController();
     const work = async (): Promise<ImageRecord> => {
+      await leaving.get(key);
       const { registry, credentialsFor, ...wanted } = request;
       const { domain, path } = reference;
       const endpointsOf = options.endpointsFor(registry);
       await using repository = openRepository(domain, path, { ...options, endpointsOf, credentialsFor });
-      return await withPullLease(options, scope, key, progress, (leased) =>
+      return await withPullLease(options, scope, key, (leased) =>
         pullImage(options, leased, {
           ...wanted,
           name,
@@ -97,6 +82,16 @@ export function createPulls(options: PullsOptions): { begin(scope: Scope, reques
     return { image: work(), progress, ended, waiting: 0 };
   }
 
+  /** Whoever comes now begins anew, once this one has ended. */
+  function leave(key: string, job: Job): void {
+    jobs.delete(key);
+    const ended = Promise.allSettled([leaving.get(key), job.image]);
+    leaving.set(key, ended);
+    void ended.then(() => {
+      if (leaving.get(key) === ended) leaving.delete(key);
+    });
+  }
+
   return {
     begin(scope, request) {
       const name = normalizeReference(request.reference);
@@ -111,7 +106,7 @@ export function createPulls(options: PullsOptions): { begin(scope: Scope, reques
         job.image.then(forget, forget);
       }
       job.waiting++;
-      return { name, image: waitFor(job, signal, () => jobs.delete(key)), progress: () => job.progress.snapshot };
+      return { name, image: waitFor(job, signal, () => leave(key, job)), progress: () => job.progress.snapshot };
     },
   };
 }
@@ -123,7 +118,6 @@ function waitFor(job: Job, signal: AbortSignal, forget: () => void): Promise<Ima
   const leave = () => {
     job.waiting--;
     if (job.waiting === 0) {
-      // Whoever comes now begins anew, and waits for what this one still holds.
       forget();
       job.ended.abort(signal.reason);
     } else reject(signal.reason);
@@ -143,7 +137,6 @@ async function withPullLease<T>(
   { store, log }: { readonly store: Store; readonly log: Log },
   scope: Scope,
   key: string,
-  progress: Progress,
   work: (leased: Scope) => Promise<T>,
 ): Promise<T> {
   if (scope.lease !== "") return await work(scope);
@@ -155,10 +148,8 @@ async function withPullLease<T>(
     release(store, namespace, id);
     return result;
   } catch (error) {
-    if (!final.has(kindOf(error)) && resourcesOf(store, namespace, id)?.length !== 0) throw error;
+    if (!isFinal(error) && resourcesOf(store, namespace, id)?.length !== 0) throw error;
     try {
-      for (const { kind, digest } of progress.snapshot.parts)
-        await store.content.abort(scope, `${kind}-${digest}`).catch(exceptNotFound);
       release(store, namespace, id);
       await store.collector.collect();
     } catch (err) {

@@ -62,26 +62,41 @@ async function run(
   input: string,
   timeoutMs: number,
 ): Promise<{ status: number; reason: string }> {
-  const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"] });
+  const child = spawn(program, args, { stdio: ["pipe", "pipe", "ignore"], detached: true });
   const failed = once(child, "error").then(([error]) => {
     throw failedPrecondition(`image verifier ${program} cannot be run: ${messageOf(error)}`, { cause: error });
   });
   failed.catch(() => {}); // raced below
-  const timer = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(failedPrecondition(`image verifier ${program} has not ended within ${timeoutMs / 1000} s`)),
+    timeoutMs,
+  );
   try {
     child.stdin.on("error", () => {}); // it need not read
     child.stdin.end(input);
     const closed = once(child, "close") as Promise<[status: number | null, signalName: string | null]>;
-    const [reason, [status, signalName]] = await Promise.race([failed, Promise.all([said(child.stdout), closed])]);
-    if (status === null)
-      throw failedPrecondition(
-        signalName === "SIGKILL"
-          ? `image verifier ${program} has not ended within ${timeoutMs / 1000} s`
-          : `image verifier ${program} was ended by ${signalName}`,
-      );
+    const [reason, [status, signalName]] = await Promise.race([
+      failed,
+      late.promise,
+      Promise.all([said(child.stdout), closed]),
+    ]);
+    if (status === null) throw failedPrecondition(`image verifier ${program} was ended by ${signalName}`);
     return { status, reason };
   } finally {
     clearTimeout(timer);
+    endGroup(child.pid);
+    child.stdout.destroy();
+  }
+}
+
+/** The program, where it has not ended, with what it has started. */
+function endGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }
 
